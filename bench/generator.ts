@@ -1,0 +1,35 @@
+// The bench's side of the load generator and of the model: one of each, for as long as the bench runs.
+import type { Job, JobResults, LoadMessage } from './load/jobs.ts';
+import { forkModule } from './processes.ts';
+
+export interface Model {
+  readonly port: number;
+  readonly pid: number;
+}
+
+export interface Generator {
+  readonly pid: number;
+  /** Runs a job to its end. @throws if the generator fails or has gone */
+  readonly run: <J extends Job>(job: J) => Promise<JobResults[J['type']]>;
+}
+
+export async function startModel(children: AsyncDisposableStack): Promise<Model> {
+  const { child, ready } = await forkModule('./model.ts', children);
+  return { port: ready.port ?? 0, pid: child.pid ?? 0 };
+}
+
+export async function startGenerator(children: AsyncDisposableStack): Promise<Generator> {
+  const { child } = await forkModule('./load.ts', children);
+  let settle: ((message: LoadMessage) => void) | null = null;
+  child.on('message', (message: LoadMessage) => settle?.(message));
+  child.on('exit', () => settle?.({ type: 'failed', message: 'the load generator ended' }));
+
+  const run = async <J extends Job>(job: J): Promise<JobResults[J['type']]> => {
+    const answer = new Promise<LoadMessage>((resolve) => (settle = resolve));
+    child.send(job);
+    const message = await answer;
+    if (message.type === 'result') return message.result as JobResults[J['type']];
+    throw new Error(message.type === 'failed' ? message.message : `unexpected ${message.type}`);
+  };
+  return { pid: child.pid ?? 0, run };
+}

@@ -1,0 +1,74 @@
+// What the bench asks of the load generator, and what it answers.
+import type { Summary } from '../statistics.ts';
+
+/** One route of one server. `model` is the upstream itself, asked directly. */
+export interface Target {
+  readonly port: number;
+  readonly kind: 'chat' | 'stream' | 'model';
+  /** For `model`: the path to post to. */
+  readonly path: string;
+}
+
+/** Requests one after another on each of `concurrency` connections, for a time. */
+export interface ClosedLoopJob {
+  readonly type: 'closed_loop';
+  readonly target: Target;
+  readonly concurrency: number;
+  readonly durationMs: number;
+}
+
+/** Paced streams, always `streams` of them open once all have begun, begun evenly over the time that one of them takes. */
+export interface PacedJob {
+  readonly type: 'paced';
+  readonly target: Target;
+  readonly streams: number;
+  /** How long all of them are open. */
+  readonly durationMs: number;
+}
+
+/** `count` requests to each target, one at a time and by turns. */
+export interface FirstTokensJob {
+  readonly type: 'first_tokens';
+  readonly targets: readonly Target[];
+  readonly count: number;
+}
+
+export type Job = ClosedLoopJob | PacedJob | FirstTokensJob;
+
+/** Answers that were not what they have to be: how many, and the first few. */
+export interface Deviations {
+  readonly count: number;
+  readonly examples: readonly string[];
+}
+
+export interface ClosedLoopResult {
+  readonly completed: number;
+  readonly elapsedMs: number;
+  readonly deviations: Deviations;
+}
+
+export interface PacedResult {
+  readonly completed: number;
+  /** While all streams were open. */
+  readonly eventsPerSecond: number;
+  /** From the model's write to our read, in ms. */
+  readonly lateness: Summary;
+  readonly deviations: Deviations;
+}
+
+export interface FirstTokensResult {
+  /** From the request's write to the first piece of text, in ms; one summary for each target, in order. */
+  readonly firstToken: readonly Summary[];
+  readonly deviations: Deviations;
+}
+
+export interface JobResults {
+  readonly closed_loop: ClosedLoopResult;
+  readonly paced: PacedResult;
+  readonly first_tokens: FirstTokensResult;
+}
+
+export type LoadMessage =
+  | { readonly type: 'ready' }
+  | { readonly type: 'result'; readonly result: unknown }
+  | { readonly type: 'failed'; readonly message: string };

@@ -1,0 +1,57 @@
+// The bench's command line, and how long each measurement lasts because of it.
+import { parseArgs } from 'node:util';
+import type { Api } from './apis.ts';
+
+const STAGES = ['chat', 'stream', 'paced', 'idle', 'start'] as const;
+export type Stage = (typeof STAGES)[number];
+
+export interface Plan {
+  readonly stages: ReadonlySet<Stage>;
+  /** A second bare server in the place of ours: every ratio must then be about 1. */
+  readonly selfCheck: boolean;
+  readonly workers: number;
+  readonly throughput: readonly ThroughputPlan[];
+  readonly paced: { readonly streams: number; readonly durationMs: number; readonly warmUps: number; readonly pairs: number };
+  readonly idleRequests: number;
+  readonly starts: number;
+}
+
+export interface ThroughputPlan {
+  readonly api: Api;
+  readonly concurrencies: readonly number[];
+  readonly pairs: number;
+  readonly roundMs: number;
+  readonly warmUpMs: number;
+}
+
+/** Reads the options. @throws on an unknown one, in words for the person at the terminal */
+export function parsePlan(args: readonly string[]): Plan {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { quick: { type: 'boolean' }, only: { type: 'string' }, 'self-check': { type: 'boolean' } },
+  });
+  const only = values.only;
+  const stage = STAGES.find((name) => name === only);
+  if (only !== undefined && stage === undefined) throw new Error(`--only: expected one of ${STAGES.join(', ')}, got ${only}`);
+  const shared = { stages: new Set(stage === undefined ? STAGES : [stage]), selfCheck: values['self-check'] ?? false, workers: 2 };
+  return values.quick === true ? { ...shared, ...QUICK } : { ...shared, ...FULL };
+}
+
+type Lengths = Omit<Plan, 'stages' | 'selfCheck' | 'workers'>;
+
+const FULL: Lengths = {
+  throughput: [
+    { api: 'chat_completions', concurrencies: [32, 64], pairs: 5, roundMs: 2000, warmUpMs: 2000 },
+    { api: 'responses', concurrencies: [32], pairs: 3, roundMs: 2000, warmUpMs: 2000 },
+  ],
+  paced: { streams: 400, durationMs: 4000, warmUps: 1, pairs: 3 },
+  idleRequests: 500,
+  starts: 5,
+};
+
+const QUICK: Lengths = {
+  throughput: [{ api: 'chat_completions', concurrencies: [32], pairs: 2, roundMs: 500, warmUpMs: 500 }],
+  paced: { streams: 400, durationMs: 400, warmUps: 0, pairs: 1 },
+  idleRequests: 100,
+  starts: 1,
+};

@@ -1,0 +1,76 @@
+// `chat`: a conversation with a running server. Each line is a message; its answer is printed as it comes.
+import { randomUUID } from 'node:crypto';
+import { createInterface, type Interface } from 'node:readline';
+import { isatty } from 'node:tty';
+import { UsageError } from '../failure.ts';
+import { type Conversation, openConversation } from './conversation.ts';
+import { createScreen, type Screen } from './screen.ts';
+import { findServerUrl } from './server_url.ts';
+
+const HELP = '/new begins another session, /exit ends, Ctrl-C cancels the answer; every other line is a message';
+
+/** Talks until the input ends, and returns the exit code: 1 when a message failed whose sender was no person at a terminal. */
+export async function chat(url: string | null): Promise<number> {
+  const base = url === null ? await findServerUrl(process.cwd(), process.env['OAI_DATA_DIR']) : checkUrl(url);
+  const interactive = isatty(0) && isatty(1);
+  const screen = createScreen(process.stdout, process.stderr, isatty(1));
+  const lines = createInterface({ input: process.stdin, terminal: interactive, prompt: '> ', ...(interactive && { output: process.stdout }) });
+  if (interactive) screen.note(`${base}: ${HELP}`);
+  const failed = await converse(lines, screen, base, interactive);
+  lines.close();
+  return failed && !interactive ? 1 : 0;
+}
+
+/** True when a message failed. */
+async function converse(lines: Interface, screen: Screen, base: string, interactive: boolean): Promise<boolean> {
+  let failed = false;
+  let session = randomUUID();
+  let current: Conversation | null = null;
+  const interrupt = () => (current === null ? lines.close() : current.cancel());
+  // At a terminal readline has the key; a signal comes from elsewhere.
+  lines.on('SIGINT', interrupt);
+  process.on('SIGINT', interrupt);
+
+  if (interactive) lines.prompt();
+  for await (const line of lines) {
+    const text = line.trim();
+    if (text === '/exit') break;
+    if (text === '/help') {
+      screen.note(HELP);
+    } else if (text === '/new') {
+      session = randomUUID();
+      screen.note('another session');
+    } else if (text !== '') {
+      current = openConversation(base, session, line);
+      failed = !(await show(current, screen)) || failed;
+      current = null;
+    }
+    if (interactive) lines.prompt();
+  }
+  return failed;
+}
+
+/** False when the answer did not come, or not whole; why is then on the screen. */
+async function show(conversation: Conversation, screen: Screen): Promise<boolean> {
+  try {
+    let last = '';
+    for await (const event of conversation.events) {
+      screen.show(event);
+      last = event.type;
+    }
+    return last === 'output';
+  } catch (error) {
+    screen.fail(error instanceof Error ? error.message : String(error));
+    return false;
+  } finally {
+    screen.endAnswer();
+  }
+}
+
+function checkUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new UsageError(`chat: expected a URL such as http://127.0.0.1:8000, got ${JSON.stringify(text)}`);
+  }
+  return text.replace(/\/+$/, '');
+}

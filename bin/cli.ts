@@ -1,0 +1,90 @@
+// The command line: one function a command. Whatever fails ends as one line on stderr and an exit code.
+import { cac, type Command } from 'cac';
+import { SERVE_OPTIONS, type ServeFlags, type ServeOption } from '../shared/config.ts';
+import { readVersion } from '../supervisor/version.ts';
+import { markValues, unmark } from './arguments.ts';
+import { failureOf, UsageError } from './failure.ts';
+import { endNow } from './hard_end.ts';
+
+const NAME = 'oai-agent-server';
+/** Not in this version, and yet no names of agents. */
+const RESERVED = ['tokens', 'status', 'restart', 'kill'];
+
+const program = cac(NAME);
+program.help();
+program.version(await readVersion());
+
+withServeOptions(program.command('serve <agent>', `serve one agent over HTTP; \`${NAME} <agent>\` is the same`).alias('!')).action(
+  async (agent: string, options: Record<string, unknown>) => {
+    const { serve } = await import('./serve.ts');
+    await serve(unmark(agent), flagsOf(options));
+  },
+);
+
+withServeOptions(program.command('check <agent>', 'load and validate an agent, print what was resolved; exit 0 or 78')).action(
+  async (agent: string, options: Record<string, unknown>) => {
+    const { check } = await import('./check.ts');
+    await check(unmark(agent), flagsOf(options));
+  },
+);
+
+program.command('chat [url]', 'talk to a running server').action(async (url: string | undefined) => {
+  const { chat } = await import('./chat/chat.ts');
+  process.exitCode = await chat(url === undefined ? null : unmark(url));
+});
+
+// Whoever reads our lines may leave before we end, as in `| head`: no reason to fail.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+process.on('uncaughtException', fail);
+process.on('unhandledRejection', fail);
+try {
+  await run(process.argv.slice(2));
+} catch (error) {
+  fail(error);
+}
+
+async function run(words: readonly string[]): Promise<void> {
+  program.parse(['', '', ...markValues(words)], { run: false });
+  if (program.options['help'] === true) return;
+  if (program.options['version'] === true) {
+    if (program.matchedCommandName !== undefined) program.outputVersion();
+    return;
+  }
+  const first = program.args[0];
+  if (program.matchedCommandName === undefined && first !== undefined && RESERVED.includes(first)) {
+    throw new UsageError(`this version has no command ${first} (an agent so named: ${NAME} serve ${first})`);
+  }
+  await runMatched();
+}
+
+/** cac checks the words against the command first: their number, and the options that it takes. */
+async function runMatched(): Promise<void> {
+  try {
+    await program.runMatchedCommand();
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'CACError') throw error;
+    const usage = program.matchedCommand?.rawName ?? '<agent>';
+    throw new UsageError(`${error.message}; expected ${NAME} ${usage} [options]`);
+  }
+}
+
+function withServeOptions(command: Command): Command {
+  for (const { flag, fallback, doc } of Object.values(SERVE_OPTIONS)) command.option(flag, `${doc} (default: ${fallback})`);
+  return command;
+}
+
+function flagsOf(options: Record<string, unknown>): ServeFlags {
+  const given = (Object.keys(SERVE_OPTIONS) as ServeOption[]).flatMap((name) => {
+    const value = options[name];
+    return typeof value === 'string' ? [[name, name === 'allowedModes' ? unmark(value).split(',') : unmark(value)] as const] : [];
+  });
+  return Object.fromEntries(given);
+}
+
+function fail(error: unknown): never {
+  const { line, exitCode } = failureOf(error, process.env['LOG_LEVEL']);
+  process.stderr.write(`${NAME}: ${line}\n`);
+  // A wrong command line is seen before there is any thread.
+  if (exitCode === 2) process.exit(exitCode);
+  endNow(exitCode);
+}

@@ -1,0 +1,107 @@
+// The keys of an agent's file and what each may hold.
+import { z } from 'zod';
+import { baseUrlProblem } from './base_url.ts';
+import { requestEnvProblem } from './request_env.ts';
+
+/** Longest silence that a setting may allow, in ms: a day. */
+const LONGEST_TIMEOUT_MS = 86_400_000;
+
+/** What the engine itself puts into a request. */
+const RESERVED_PARAMS = ['model', 'input', 'messages', 'instructions', 'tools', 'stream', 'stream_options'];
+const LATER = 'not supported by this version yet';
+
+const text = z.string('expected text');
+const word = text.min(1, 'expected text that is not empty');
+const whole = (min: number, max: number) => {
+  const expected = `expected a whole number from ${min} to ${max}`;
+  return z.int(expected).min(min, expected).max(max, expected);
+};
+const list = <T extends z.ZodType>(item: T) => z.array(item, 'expected a list');
+const later = z.undefined(LATER).optional();
+
+const params = z.looseObject({
+  temperature: z.number('expected a number').min(0, 'expected at least 0').max(2, 'expected at most 2').optional(),
+  max_tokens: whole(1, 10_000_000).optional(),
+}).check((context) => {
+  for (const key of RESERVED_PARAMS.filter((name) => Object.hasOwn(context.value, name))) {
+    context.issues.push({ code: 'custom', input: context.value, path: [key], message: 'the server sets this itself' });
+  }
+});
+
+const model = z.strictObject({
+  provider: z.enum(['openai', 'offline', 'auto'], 'expected openai, offline or auto').default('openai'),
+  model_id: word.optional(),
+  base_url: text.check((context) => {
+    const problem = baseUrlProblem(context.value);
+    if (problem !== null) context.issues.push({ code: 'custom', input: context.value, message: `expected ${problem}` });
+  }).optional(),
+  api: z.enum(['responses', 'chat_completions'], 'expected responses or chat_completions').default('responses'),
+  params: params.default({}),
+  timeout_ms: whole(1, LONGEST_TIMEOUT_MS).default(60_000),
+  retries: whole(0, 10).default(2),
+}, 'expected a mapping with provider and model_id');
+
+const toolModule = z.strictObject({
+  module: word,
+  only: list(word).min(1, 'expected at least one name').optional(),
+  timeout_ms: whole(1, LONGEST_TIMEOUT_MS).optional(),
+}, 'expected a mapping with module');
+
+const prompt = z.strictObject({ name: word, prompt: word }, 'expected a mapping with name and prompt');
+
+const environment = list(text.regex(/^[A-Za-z_][A-Za-z0-9_]*=[^\0]*$/, 'expected NAME=value')).check((context) => {
+  const names = context.value.map((entry) => entry.slice(0, entry.indexOf('=')));
+  const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
+  if (twice !== -1) context.issues.push({ code: 'custom', input: context.value, path: [twice], message: `${names[twice]} is set twice` });
+});
+
+const requestEnv = list(text.check((context) => {
+  const problem = requestEnvProblem(context.value);
+  if (problem !== null) context.issues.push({ code: 'custom', input: context.value, message: problem });
+})).transform((names) => [...new Set(names)]);
+
+/** The keys that every kind of agent can have. */
+const common = {
+  name: text.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, 'expected a name of letters, digits, _ . and -').optional(),
+  description: text.default(''),
+  prompts: list(prompt).default([]),
+  environment: environment.default([]),
+  request_env: requestEnv.default([]),
+  port: whole(0, 65_535).nullable().default(null),
+  tags: list(word).default([]),
+};
+
+export const declarativeSchema = z.strictObject({
+  ...common,
+  system_prompt: text.default(''),
+  model,
+  max_turns: whole(1, 1_000).default(10),
+  tools: list(toolModule).default([]),
+  memory: z.strictObject({ max_items: whole(0, 2_000).default(200) }, 'expected a mapping with max_items').default({ max_items: 200 }),
+  allow_reinitialize: z.literal(false, LATER).default(false),
+  mcps: later,
+  agents: later,
+  output_schema: later,
+}, 'expected a mapping of keys such as name, system_prompt and model');
+
+export const generatorSchema = z.strictObject({
+  ...common,
+  chat: z.custom<GeneratorChat>((value) => typeof value === 'function', 'expected a function'),
+});
+
+export type DeclarativeDefinition = z.output<typeof declarativeSchema>;
+export type ModelDefinition = DeclarativeDefinition['model'];
+export type GeneratorDefinition = z.output<typeof generatorSchema>;
+/** What it returns is checked when it runs. */
+type GeneratorChat = (input: unknown, context: unknown) => unknown;
+
+/** The keys that may stand at a path of a definition, for the hint at a key that may not. */
+export function knownKeys(schema: typeof declarativeSchema | typeof generatorSchema, path: readonly PropertyKey[]): readonly string[] {
+  const nested: Readonly<Record<string, readonly string[]>> = {
+    model: Object.keys(model.shape),
+    tools: Object.keys(toolModule.shape),
+    prompts: Object.keys(prompt.shape),
+    memory: ['max_items'],
+  };
+  return path.length === 0 ? Object.keys(schema.shape) : (nested[String(path[0])] ?? []);
+}

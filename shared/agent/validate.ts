@@ -1,0 +1,47 @@
+// Holds an agent's definition against its schema; what is wrong is told by key, with its line.
+import type { z } from 'zod';
+import { AgentLoadError } from './load_error.ts';
+import { nearest } from './nearest.ts';
+import type { Origin } from './origin.ts';
+import { knownKeys, type declarativeSchema, type generatorSchema } from './schema.ts';
+
+interface Problem {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/**
+ * The definition with its defaults. A key without a value, as YAML's `prompts:` alone on a line, counts as left out.
+ * @throws AgentLoadError for the first problem in the order of the file
+ */
+export function validate<S extends typeof declarativeSchema | typeof generatorSchema>(schema: S, definition: unknown, origin: Origin): z.output<S> {
+  const result = schema.safeParse(withoutNulls(definition));
+  if (result.success) return result.data as z.output<S>;
+  const problems = result.error.issues.flatMap((issue) => problemsOf(issue, schema));
+  const placed = problems.map((problem) => ({ ...problem, line: origin.lineOf(problem.path) }));
+  const first = placed.sort((a, b) => (a.line ?? 0) - (b.line ?? 0))[0];
+  if (first === undefined) throw new AgentLoadError('the definition is not valid', origin.file);
+  const key = keyOf(first.path);
+  throw new AgentLoadError(key === '' ? first.message : `${key}: ${first.message}`, origin.file, first.line);
+}
+
+function problemsOf(issue: z.core.$ZodIssue, schema: typeof declarativeSchema | typeof generatorSchema): Problem[] {
+  if (issue.code !== 'unrecognized_keys') return [{ path: issue.path, message: issue.message }];
+  const known = knownKeys(schema, issue.path);
+  return issue.keys.map((key) => {
+    const meant = nearest(key, known);
+    const hint = meant === null ? `known are ${known.join(', ')}` : `did you mean ${keyOf([...issue.path, meant])}?`;
+    return { path: [...issue.path, key], message: `unknown key; ${hint}` };
+  });
+}
+
+/** `tools[0].module` */
+function keyOf(path: readonly PropertyKey[]): string {
+  return path.map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${String(part)}`)).join('');
+}
+
+function withoutNulls(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const kept = Object.entries(value).filter(([, member]) => member !== null);
+  return Object.fromEntries(kept.map(([key, member]) => [key, key === 'model' || key === 'memory' ? withoutNulls(member) : member]));
+}

@@ -1,0 +1,133 @@
+// Every message that crosses between the supervisor and a worker. One line (a MessagePort) a worker; each message on it is an array of frames.
+import type { MessagePort } from 'node:worker_threads';
+import type { ReadDefinition } from './agent/definition.ts';
+import type { LoadFailure } from './agent/load_error.ts';
+import type { ModelName, Prompt, TokenUsage } from './chat.ts';
+import type { EndCode } from './errors.ts';
+
+/** The one task of a worker's thread, which lasts as long as the thread serves. `line` travels in the transfer list. */
+export interface ServeTask {
+  readonly line: MessagePort;
+  /** Absolute path of the agent's file. */
+  readonly agentFile: string;
+  /** Of a file that holds one, read and checked; null where the file is a module. */
+  readonly definition: ReadDefinition | null;
+  /** The name it was asked for: the agent's own `name` may differ. */
+  readonly agentName: string;
+  /** What `process.env` is outside of any interaction. */
+  readonly baseEnv: Readonly<Record<string, string>>;
+  /** Command line overrides of the model's parameters; null leaves the agent's. */
+  readonly temperature: number | null;
+  readonly maxTokens: number | null;
+  readonly concurrency: number;
+  /** See `SharedState`. */
+  readonly shared: SharedArrayBuffer;
+}
+
+/**
+ * The memory that supervisor and worker share, an Int32Array: cell 0 is the heartbeat, which the worker's event loop counts up; cell 1 + seat is the
+ * claim of the interaction on that seat. A claim is won once: by the worker when it starts (0 → CLAIM_STARTED), or by the supervisor that takes the
+ * interaction back from a worker that does not answer (0 → CLAIM_WITHDRAWN).
+ */
+export const BEAT_CELL = 0;
+export const FIRST_CLAIM_CELL = 1;
+export const CLAIM_FREE = 0;
+export const CLAIM_STARTED = 1;
+export const CLAIM_WITHDRAWN = 2;
+/** How often a worker counts its heartbeat up, in ms. */
+export const BEAT_INTERVAL_MS = 100;
+
+/** How many bytes (UTF-16 units of event JSON) of an interaction may be on the way to its reader before the worker waits. */
+export const CREDIT_WINDOW = 128 * 1024;
+
+/** How much log text of one worker (UTF-16 units) may be on the way before the worker drops more, counting it. */
+export const LOG_WINDOW = 256 * 1024;
+
+export type LogFrameLevel = 'debug' | 'info' | 'warn' | 'error';
+
+export interface InteractionTask {
+  readonly id: string;
+  readonly seat: number;
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly message: string;
+  /** The session's turns, oldest first, each a JSON array of session items: parsed in the worker only. */
+  readonly turns: readonly string[];
+  /** How many turns the session has, those left out of `turns` included. */
+  readonly turnCount: number;
+  /** The variables that the request set. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly verbose: boolean;
+  /** Nobody reads along: pieces of text may be joined, per tick, into one event. */
+  readonly joinText: boolean;
+}
+
+/** Supervisor → worker. */
+export type SupervisorFrame =
+  /** Start this interaction, if its claim can be won. */
+  | { readonly type: 'run'; readonly task: InteractionTask }
+  /** Abort it; its `ended` frame still comes. */
+  | { readonly type: 'cancel'; readonly id: string }
+  /** The reader has taken so much more. */
+  | { readonly type: 'credit'; readonly id: string; readonly units: number }
+  /** So much of the agent's log text has been written. */
+  | { readonly type: 'log_credit'; readonly units: number }
+  /** No more interactions come: close what the agent holds and end the task. */
+  | { readonly type: 'close' };
+
+/** Worker → supervisor. */
+export type WorkerFrame =
+  /** The agent is loaded. */
+  | { readonly type: 'ready'; readonly facts: AgentFacts }
+  /** It is not, and this is why. */
+  | { readonly type: 'load_failed'; readonly reason: LoadFailure }
+  /** The interaction has entered its environment; the model that will answer, where it is known. */
+  | { readonly type: 'started'; readonly id: string; readonly model: ModelName | null }
+  /** A `run` frame whose claim had been withdrawn was read: its seat is free again. */
+  | { readonly type: 'skipped'; readonly seat: number }
+  /** The agent did something that its reader is not shown: it is not silent. At most once a second. */
+  | { readonly type: 'active'; readonly id: string }
+  /** Events in order, each as its JSON. */
+  | { readonly type: 'events'; readonly id: string; readonly events: readonly string[] }
+  /** The one last frame of an interaction. */
+  | { readonly type: 'ended'; readonly id: string; readonly end: InteractionEnd }
+  /** Something the agent printed or logged, with the interaction that did. */
+  | { readonly type: 'log'; readonly id: string | null; readonly level: LogFrameLevel; readonly text: string }
+  /** An error came out of no await: told of its interaction if that can be known, and the worker must be replaced. */
+  | { readonly type: 'stray'; readonly id: string | null }
+  /** Twice a second: heap in use, and how late the event loop was. */
+  | { readonly type: 'gauges'; readonly heapMb: number; readonly eventLoopLagMs: number };
+
+export type InteractionEnd =
+  | {
+      readonly status: 'success';
+      /** The last message as a JSON string, quotes included: `OutputContent.content`, and `response` of `POST /chat`. */
+      readonly contentJson: string;
+      /** The other members of the `OutputContent` as JSON without braces: `"agent":…,"tool_calls":[…]`. */
+      readonly restJson: string;
+      /** JSON array of the turn's session items. */
+      readonly items: string;
+      readonly itemCount: number;
+      readonly usage: TokenUsage | null;
+    }
+  | { readonly status: 'error'; readonly code: EndCode; readonly message: string; readonly usage: TokenUsage | null };
+
+/** What is known of an agent once it is loaded; no secret, no path. */
+export interface AgentFacts {
+  readonly name: string;
+  readonly description: string;
+  readonly framework: 'declarative' | 'openai-agents' | 'generator';
+  /** The model that answers when an interaction brings no key of its own; null where the agent does not say. */
+  readonly model: ModelName | null;
+  readonly tools: readonly { readonly name: string; readonly description: string }[];
+  readonly prompts: readonly Prompt[];
+  readonly requestEnv: readonly string[];
+  /** Most session items that the model is given. */
+  readonly maxItems: number;
+  /** The agent's own port, where it names one. */
+  readonly port: number | null;
+  readonly tags: readonly string[];
+  readonly maxTurns: number;
+  /** Lines that the start prints, such as that the offline model answers. */
+  readonly warnings: readonly string[];
+}

@@ -1,0 +1,27 @@
+// The lines that a start prints: what answers, where things are kept, who may come in, and what is unsafe.
+import type { Config } from '../shared/config.ts';
+import type { AgentFacts } from '../shared/protocol.ts';
+
+export function startNotices(config: Config, facts: AgentFacts): string[] {
+  const model = facts.model === null ? 'as the agent chooses' : `${facts.model.model_id} (${facts.model.provider})`;
+  return [
+    `model: ${model}`,
+    `sessions: embedded, in ${config.dataDir} (--data-dir)`,
+    `access: ${accessOf(config)}`,
+    ...facts.warnings.map((warning) => `warning: ${warning}`),
+    ...(config.authEnabled || isLoopback(config.host)
+      ? []
+      : [`warning: AGENT_AUTH_ENABLED=false, so whoever reaches ${config.host} may do everything`]),
+    ...(config.unusedVariables.length === 0 ? [] : [`warning: this version does not use ${config.unusedVariables.join(', ')}`]),
+  ];
+}
+
+function accessOf(config: Config): string {
+  if (!config.authEnabled) return 'nobody is asked for a token (AGENT_AUTH_ENABLED)';
+  if (config.authForced) return 'every request is asked for a token (FORCE_AUTH)';
+  return 'requests of this user from this machine need no token, all others are refused (FORCE_AUTH, AGENT_AUTH_ENABLED)';
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}

@@ -1,0 +1,121 @@
+// The shapes of answers, for /openapi.json.
+import { z } from 'zod';
+
+const modelSchema = z.object({ model_id: z.string(), provider: z.string() });
+const usageSchema = z.object({
+  input_tokens: z.int(),
+  output_tokens: z.int(),
+  total_tokens: z.int(),
+  partial: z.literal(true).optional().describe('A model call was cut and is not counted.'),
+});
+const toolCallSchema = z.object({
+  name: z.string(),
+  duration_ms: z.number(),
+  arguments: z.unknown().optional().describe('With `verbose`.'),
+  result: z.string().optional().describe('With `verbose`; cut at 32 KiB.'),
+  truncated: z.literal(true).optional(),
+});
+
+export const contentSchema = z.object({
+  content: z.string(),
+  agent: z.string(),
+  model: modelSchema.nullable(),
+  token_usage: usageSchema.nullable(),
+  finish_reason: z.string(),
+  tool_calls: z.array(toolCallSchema),
+});
+
+export const chatAnswerSchema = z.object({
+  response: z.string(),
+  session_id: z.string(),
+  interaction_id: z.uuid(),
+  content: contentSchema,
+  timing: z.object({ queue_ms: z.number(), time_to_first_token_ms: z.number().nullable(), total_ms: z.number() }),
+});
+
+export const interactionSchema = z.object({
+  interaction_id: z.uuid(),
+  session_id: z.string(),
+  status: z.enum(['queued', 'running', 'success', 'error', 'cancelled', 'timeout']),
+  created_at: z.iso.datetime(),
+  started_at: z.iso.datetime().nullable(),
+  ended_at: z.iso.datetime().nullable(),
+  result: contentSchema.nullable(),
+  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+});
+
+export const sessionSchema = z.object({
+  session_id: z.string(),
+  user_id: z.string(),
+  items: z.array(z.unknown()).describe('Items of the OpenAI Agents protocol.'),
+  created_at: z.iso.datetime(),
+  updated_at: z.iso.datetime(),
+});
+
+export const problemSchema = z.object({
+  type: z.literal('about:blank'),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+  request_id: z.string(),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+});
+
+export const healthSchema = z.object({ status: z.literal('healthy'), agent: z.string() });
+
+const checkSchema = z.enum(['ok', 'down', 'off']);
+export const readySchema = z.object({
+  status: z.enum(['ready', 'degraded', 'draining', 'no_workers']),
+  checks: z.object({ workers: checkSchema, token_store: checkSchema, log_database: checkSchema, model: checkSchema }),
+  model: modelSchema.nullable(),
+});
+
+export const statusSchema = z.object({
+  agent_name: z.string(),
+  status: z.enum(['running', 'restarting', 'shutting_down']),
+  is_shutting_down: z.boolean(),
+  uptime: z.number().describe('Seconds.'),
+  active_requests: z.int(),
+  queued_requests: z.int(),
+  generation: z.int(),
+  version: z.string(),
+  node: z.string(),
+  model: modelSchema.nullable(),
+  workers: z.array(
+    z.object({
+      id: z.int(),
+      generation: z.int(),
+      state: z.enum(['booting', 'ready', 'suspect', 'tainted', 'draining', 'lost']),
+      active: z.int(),
+      served: z.int(),
+      heap_mb: z.number(),
+      event_loop_lag_ms: z.number(),
+    }),
+  ),
+  mcps: z.array(z.unknown()),
+  logs: z.object({ enabled: z.boolean(), backend: z.string().nullable(), connected: z.boolean(), spooled: z.int(), lost: z.int() }),
+  store: z.object({ backend: z.string(), connected: z.boolean() }),
+  last_reload: z.null(),
+});
+
+export const agentInfoSchema = z.object({
+  agent_name: z.string(),
+  description: z.string(),
+  framework: z.enum(['declarative', 'openai-agents', 'generator']),
+  model: modelSchema.nullable(),
+  tools: z.array(z.object({ name: z.string(), description: z.string() })),
+  mcps: z.array(z.unknown()),
+  prompts: z.int(),
+  initialized: z.boolean(),
+  generation: z.int(),
+  workers: z.int(),
+  auth_enabled: z.boolean(),
+  request_isolation: z.literal(true),
+  limits: z.record(z.string(), z.number()),
+  version: z.string(),
+});
+
+export const promptsSchema = z.object({ total_prompts: z.int(), prompts: z.array(z.object({ name: z.string(), prompt: z.string() })) });
+
+export const linksSchema = z.object({ name: z.string(), version: z.string(), agent: z.string(), links: z.record(z.string(), z.string()) });

@@ -1,0 +1,88 @@
+// The routes of mode health: whether the server lives, whether it can take work, how it is.
+import type { ModelName } from '../../shared/chat.ts';
+import type { App } from '../app.ts';
+import { send, sendJson, type RequestContext } from '../http/context.ts';
+import type { Route } from './route.ts';
+import { healthSchema, readySchema, statusSchema } from './schemas.ts';
+
+export function systemRoutes(app: App): readonly Route[] {
+  const health = (context: RequestContext): void => sendJson(context, 200, JSON.stringify({ status: 'healthy', agent: app.config.agent }));
+
+  const ready = (context: RequestContext): void => {
+    const workers = app.generation().serving.some((slot) => slot.state === 'ready' || slot.state === 'suspect');
+    const draining = app.phase() !== 'ready';
+    const { model } = app.generation().facts;
+    const status = draining ? 'draining' : workers ? 'ready' : 'no_workers';
+    const checks = { workers: workers ? 'ok' : 'down', token_store: 'off', log_database: 'off', model: isOffline(model) ? 'off' : 'ok' };
+    sendJson(context, status === 'ready' ? 200 : 503, JSON.stringify({ status, checks, model }));
+  };
+
+  const status = (context: RequestContext): void => {
+    const generation = app.generation();
+    const draining = app.phase() !== 'ready';
+    sendJson(
+      context,
+      200,
+      JSON.stringify({
+        agent_name: app.config.agent,
+        status: draining ? 'shutting_down' : 'running',
+        is_shutting_down: draining,
+        uptime: app.uptimeS(),
+        active_requests: app.interactions.active,
+        queued_requests: app.interactions.queued,
+        generation: generation.number,
+        version: app.version,
+        node: process.version,
+        model: generation.facts.model,
+        workers: [...generation.all()].map((slot) => ({
+          id: slot.id,
+          generation: slot.generation,
+          state: slot.state,
+          active: slot.active,
+          served: slot.served,
+          heap_mb: slot.heapMb,
+          event_loop_lag_ms: slot.eventLoopLagMs,
+        })),
+        mcps: [],
+        logs: { enabled: false, backend: null, connected: false, spooled: 0, lost: 0 },
+        store: { backend: 'embedded', connected: true },
+        last_reload: null,
+      }),
+    );
+  };
+
+  const metrics = async (context: RequestContext): Promise<void> => send(context.response, 200, app.metrics.contentType, await app.metrics.text());
+
+  const row = { method: 'GET', mode: 'health', errors: [] } as const;
+  return [
+    {
+      ...row,
+      path: '/health',
+      scope: 'open',
+      summary: 'Whether the process answers',
+      success: { status: 200, description: 'It does.', schema: healthSchema },
+      handle: health,
+    },
+    {
+      ...row,
+      path: '/ready',
+      scope: 'open',
+      summary: 'Whether the server can take work; 503 where it cannot',
+      success: { status: 200, description: 'It can.', schema: readySchema },
+      handle: ready,
+    },
+    { ...row, path: '/status', scope: 'agent', summary: 'How the server is', success: { status: 200, description: 'Its state.', schema: statusSchema }, handle: status },
+    {
+      ...row,
+      path: '/metrics',
+      scope: 'agent',
+      summary: 'Figures for Prometheus',
+      success: { status: 200, description: 'Prometheus text format.', contentType: 'text/plain' },
+      handle: metrics,
+    },
+  ];
+}
+
+function isOffline(model: ModelName | null): boolean {
+  return model?.provider === 'offline';
+}

@@ -1,0 +1,222 @@
+// The embedded store: sessions in a SQLite file of the data directory, used by this thread only.
+import { chmodSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import type { NewTurn, SessionHead, StoredSession } from './session.ts';
+import { MAX_SESSION_BYTES, MAX_SESSION_ITEMS } from './session.ts';
+
+/** Counted up with every change of the tables. */
+const SCHEMA_VERSION = 1;
+
+/** Turns are filed by the session's number, not its name: those of new sessions then lie side by side, in few pages, whatever their names are. */
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS sessions (
+    number INTEGER PRIMARY KEY,
+    session_id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    turn_count INTEGER NOT NULL,
+    item_count INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+  );
+  CREATE INDEX IF NOT EXISTS sessions_by_expiry ON sessions (expires_at);
+  CREATE TABLE IF NOT EXISTS turns (
+    session INTEGER NOT NULL,
+    turn INTEGER NOT NULL,
+    items TEXT NOT NULL,
+    item_count INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (session, turn)
+  );
+`;
+
+/** Sessions deleted in one go of the sweep, so that it never holds the event loop for long. */
+const SWEEP_BATCH = 200;
+
+interface PendingAppend {
+  readonly turn: NewTurn;
+  readonly bytes: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface SessionStore {
+  /** What is known of a session that has not expired. */
+  find(sessionId: string, now: number): SessionHead | null;
+  /** The newest whole turns that together have at most `maxItems` items, oldest first, each as its JSON array. */
+  turns(sessionId: string, maxItems: number): string[];
+  /** The whole session, for its reader. */
+  read(sessionId: string, now: number): StoredSession | null;
+  /** Appends a turn, dropping the oldest ones beyond the bounds. Resolves when it is committed; those of one tick are committed together. */
+  append(turn: NewTurn): Promise<void>;
+  delete(sessionId: string): void;
+  /** Deletes expired sessions, some at a time. @returns whether there may be more */
+  sweep(now: number): boolean;
+  close(): void;
+}
+
+/**
+ * Opens the store, making its tables where they are missing.
+ * @throws the error of SQLite when the file cannot be opened or is none of its own
+ */
+export function openSessionStore(file: string): SessionStore {
+  const db = new DatabaseSync(file);
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 50;');
+  checkVersion(db);
+  db.exec(`${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION};`);
+  // The directory is its owner's alone; so are its files, wherever they are copied to.
+  chmodSync(file, 0o600);
+
+  const begin = db.prepare('BEGIN IMMEDIATE');
+  const commit = db.prepare('COMMIT');
+  const findHead = db.prepare('SELECT owner, user_id, turn_count FROM sessions WHERE session_id = ? AND expires_at > ?');
+  const newestTurns = db.prepare('SELECT items, item_count FROM turns WHERE session = (SELECT number FROM sessions WHERE session_id = ?) ORDER BY turn DESC');
+  const readHead = db.prepare('SELECT owner, user_id, created_at, updated_at FROM sessions WHERE session_id = ? AND expires_at > ?');
+  const allTurns = db.prepare('SELECT items FROM turns WHERE session = (SELECT number FROM sessions WHERE session_id = ?) ORDER BY turn');
+  const insertSession = db.prepare(`
+    INSERT INTO sessions (session_id, owner, user_id, created_at, updated_at, expires_at, turn_count, item_count, bytes)
+    VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)`);
+  const upsert = db.prepare(`
+    INSERT INTO sessions (session_id, owner, user_id, created_at, updated_at, expires_at, turn_count, item_count, bytes)
+    VALUES (:id, :owner, :user, :now, :now, :expires, 1, :items, :bytes)
+    ON CONFLICT (session_id) DO UPDATE SET updated_at = excluded.updated_at, expires_at = :laterExpires, turn_count = turn_count + 1,
+      item_count = item_count + excluded.item_count, bytes = bytes + excluded.bytes
+    RETURNING number, turn_count, item_count, bytes`);
+  const insertTurn = db.prepare('INSERT INTO turns (session, turn, items, item_count, bytes) VALUES (?, ?, ?, ?, ?)');
+  const oldestTurns = db.prepare('SELECT turn, item_count, bytes FROM turns WHERE session = ? ORDER BY turn');
+  const deleteTurn = db.prepare('DELETE FROM turns WHERE session = ? AND turn = ?');
+  const setSize = db.prepare('UPDATE sessions SET item_count = ?, bytes = ? WHERE number = ?');
+  const deleteTurns = db.prepare('DELETE FROM turns WHERE session = (SELECT number FROM sessions WHERE session_id = ?)');
+  const deleteSession = db.prepare('DELETE FROM sessions WHERE session_id = ?');
+  const expired = db.prepare('SELECT session_id FROM sessions WHERE expires_at <= ? LIMIT ?');
+
+  const transaction = (work: () => void): void => {
+    begin.run();
+    try {
+      work();
+      commit.run();
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK');
+      throw error;
+    }
+  };
+
+  const remove = (sessionId: string): void => {
+    deleteTurns.run(sessionId);
+    deleteSession.run(sessionId);
+  };
+
+  const dropOldest = (session: number, itemCount: number, bytes: number): void => {
+    let items = itemCount;
+    let size = bytes;
+    for (const row of oldestTurns.all(session) as { turn: number; item_count: number; bytes: number }[]) {
+      if (items <= MAX_SESSION_ITEMS && size <= MAX_SESSION_BYTES) break;
+      deleteTurn.run(session, row.turn);
+      items -= row.item_count;
+      size -= row.bytes;
+    }
+    setSize.run(items, size, session);
+  };
+
+  const write = ({ turn, bytes }: PendingAppend): void => {
+    if (turn.isFirst) {
+      const { sessionId, owner, userId, now, firstTtlMs, itemCount } = turn;
+      const { lastInsertRowid } = insertSession.run(sessionId, owner, userId, now, now, now + firstTtlMs, itemCount, bytes);
+      insertTurn.run(lastInsertRowid, 1, turn.items, itemCount, bytes);
+      return;
+    }
+    // An expired session that the sweep has not met yet must not live on under the same name.
+    if (findHead.get(turn.sessionId, turn.now) === undefined) remove(turn.sessionId);
+    const size = upsert.get({
+      id: turn.sessionId,
+      owner: turn.owner,
+      user: turn.userId,
+      now: turn.now,
+      expires: turn.now + turn.firstTtlMs,
+      laterExpires: turn.now + turn.ttlMs,
+      items: turn.itemCount,
+      bytes,
+    }) as { number: number; turn_count: number; item_count: number; bytes: number };
+    insertTurn.run(size.number, size.turn_count, turn.items, turn.itemCount, bytes);
+    if (size.item_count > MAX_SESSION_ITEMS || size.bytes > MAX_SESSION_BYTES) dropOldest(size.number, size.item_count, size.bytes);
+  };
+
+  let pending: PendingAppend[] = [];
+  const commitPending = (): void => {
+    const batch = pending;
+    pending = [];
+    if (batch.length === 0) return;
+    try {
+      transaction(() => batch.forEach(write));
+      batch.forEach(({ resolve }) => resolve());
+    } catch {
+      batch.forEach(commitAlone);
+    }
+  };
+  /** One turn that cannot be written does not take the others of its tick along. */
+  const commitAlone = (append: PendingAppend): void => {
+    try {
+      transaction(() => write(append));
+      append.resolve();
+    } catch (error) {
+      append.reject(error);
+    }
+  };
+
+  return {
+    find(sessionId, now) {
+      const row = findHead.get(sessionId, now) as { owner: string; user_id: string; turn_count: number } | undefined;
+      return row === undefined ? null : { owner: row.owner, userId: row.user_id, turnCount: row.turn_count };
+    },
+    turns(sessionId, maxItems) {
+      const turns: string[] = [];
+      let left = maxItems;
+      for (const row of newestTurns.iterate(sessionId) as Iterable<{ items: string; item_count: number }>) {
+        left -= row.item_count;
+        if (left < 0) break;
+        turns.push(row.items);
+      }
+      return turns.reverse();
+    },
+    read(sessionId, now) {
+      const row = readHead.get(sessionId, now) as { owner: string; user_id: string; created_at: number; updated_at: number } | undefined;
+      if (row === undefined) return null;
+      const turns = (allTurns.all(sessionId) as { items: string }[]).map(({ items }) => items);
+      return { owner: row.owner, userId: row.user_id, createdAt: row.created_at, updatedAt: row.updated_at, turns };
+    },
+    append(turn) {
+      return new Promise((resolve, reject) => {
+        const bytes = Buffer.byteLength(turn.items);
+        if (turn.itemCount > MAX_SESSION_ITEMS || bytes > MAX_SESSION_BYTES) {
+          reject(new Error(`one turn of ${turn.itemCount} items and ${bytes} bytes is more than a session may hold`));
+          return;
+        }
+        pending.push({ turn, bytes, resolve, reject });
+        if (pending.length === 1) setImmediate(commitPending);
+      });
+    },
+    delete(sessionId) {
+      transaction(() => remove(sessionId));
+    },
+    sweep(now) {
+      const ids = (expired.all(now, SWEEP_BATCH) as { session_id: string }[]).map((row) => row.session_id);
+      if (ids.length > 0) transaction(() => ids.forEach(remove));
+      return ids.length === SWEEP_BATCH;
+    },
+    close() {
+      commitPending();
+      db.close();
+    },
+  };
+}
+
+/** A new file has version 0 and no tables. */
+function checkVersion(db: DatabaseSync): void {
+  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  const { tables } = db.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as { tables: number };
+  if (version === SCHEMA_VERSION || (version === 0 && tables === 0)) return;
+  db.close();
+  throw new Error(`its tables are of version ${version}, expected ${SCHEMA_VERSION}`);
+}

@@ -1,0 +1,57 @@
+// `chat` and a real server: found by its data directory, talked to, and taken up again when the connection breaks.
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import t, { type Test } from 'tap';
+import { makeFolder } from '../../helpers/folder.ts';
+import { runCommand, startServer } from '../../helpers/process.ts';
+
+const PIECES = 40;
+const AGENT = `import { setTimeout as delay } from 'node:timers/promises';
+export default async function* ({ message }) {
+  for (let i = 0; i < ${PIECES}; i += 1) {
+    yield message + i + ' ';
+    await delay(5);
+  }
+}
+`;
+const ANSWER = `${Array.from({ length: PIECES }, (_, i) => `piece${i} `).join('')}\n`;
+
+async function serve(t: Test) {
+  const cwd = await makeFolder(t, { 'agents/slow.mjs': AGENT });
+  const server = await startServer({ agent: 'slow', args: ['--host', '127.0.0.1', '--workers', '1'], cwd });
+  t.teardown(() => server.stop());
+  return { ...server, cwd };
+}
+
+/** Passes connections on to the server, and breaks the first one when it has brought `cutAt`. */
+async function startBreakingProxy(t: Test, url: string, cutAt: string): Promise<string> {
+  const sockets = new Set<Socket>();
+  let cut = false;
+  const proxy = createServer((client) => {
+    const upstream = connect(Number(new URL(url).port), '127.0.0.1');
+    for (const socket of [client, upstream]) sockets.add(socket.on('error', () => {}));
+    client.pipe(upstream).pipe(client);
+    upstream.on('data', (chunk: Buffer) => {
+      if (cut || !chunk.includes(cutAt)) return;
+      cut = true;
+      setImmediate(() => [client, upstream].forEach((socket) => socket.destroy()));
+    });
+  });
+  await once(proxy.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(() => {
+    sockets.forEach((socket) => socket.destroy());
+    proxy.close();
+  });
+  return `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+}
+
+t.test('the server is found by its data directory, and answers', async (t) => {
+  const { cwd, dataDir } = await serve(t);
+  t.match(await runCommand(['chat'], { cwd, stdin: 'piece\n', env: { OAI_DATA_DIR: dataDir } }), { code: 0, stdout: ANSWER, stderr: '' });
+});
+
+t.test('an answer whose connection breaks comes whole, each piece once', async (t) => {
+  const { url, cwd } = await serve(t);
+  const proxy = await startBreakingProxy(t, url, 'piece9');
+  t.match(await runCommand(['chat', proxy], { cwd, stdin: 'piece\n' }), { code: 0, stdout: ANSWER, stderr: '' });
+});

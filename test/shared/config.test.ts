@@ -1,0 +1,110 @@
+// Flags and environment become one configuration, or one error that says what was expected.
+import t from 'tap';
+import { MODES, parseConfig, VARIABLES, type Config, type ServeFlags } from '../../shared/config.ts';
+
+const MACHINE = { parallelism: 4, memoryMb: 8000 };
+const configOf = (flags: ServeFlags = {}, env: Readonly<Record<string, string>> = {}, machine = MACHINE, isTerminal = false): Config =>
+  parseConfig('my agent', 'my_agent', flags, env, machine, isTerminal);
+
+t.test('the defaults are the contract\'s', async (t) => {
+  t.strictSame(configOf(), {
+    agent: 'my agent', port: null, host: '0.0.0.0', temperature: null, maxTokens: null, allowedModes: new Set(MODES), workers: 4,
+    concurrency: 256, queueLimit: 1024,
+    workerHeapMb: 600, configRoot: '.', dataDir: '.oai-agent-server/my_agent', authEnabled: true, authForced: false, maxMessageBytes: 1_048_576,
+    sessionTtlMs: 2_592_000_000, chatTimeoutMs: 600_000, chatIdleTimeoutMs: 180_000, queueTimeoutMs: 30_000, cancelGraceMs: 5000,
+    stuckTimeoutMs: 30_000,
+    bootTimeoutMs: 30_000, drainTimeoutMs: 25_000, keepAliveMs: 5000, resumeMemoryBytes: 64 * 1024 * 1024, allowedOrigins: [], logLevel: 'info',
+    unusedVariables: [],
+    logFormat: 'json',
+  });
+});
+
+t.test('it cannot be changed', async (t) => {
+  t.ok(Object.isFrozen(configOf()));
+});
+
+t.test('flags win over variables', async (t) => {
+  t.match(
+    configOf({ port: '0', dataDir: '/a', configRoot: '/b' }, { PORT: '1', OAI_DATA_DIR: '/c', CONFIG_ROOT: '/d' }),
+    { port: 0, dataDir: '/a', configRoot: '/b' },
+  );
+  t.match(configOf({}, { PORT: '1', OAI_DATA_DIR: '/c', CONFIG_ROOT: '/d' }), { port: 1, dataDir: '/c', configRoot: '/d' });
+});
+
+t.test('an empty variable is as if it were not set', async (t) => {
+  t.strictSame(
+    configOf({}, Object.fromEntries([...Object.keys(VARIABLES), 'PORT', 'CONFIG_ROOT', 'OAI_DATA_DIR', 'REDIS_URL'].map((name) => [name, '']))),
+    configOf(),
+  );
+});
+
+t.test('workers are as many as the machine runs at once, at most 8', async (t) => {
+  t.strictSame([1, 3, 8, 64].map((parallelism) => configOf({}, {}, { parallelism, memoryMb: 8000 }).workers), [1, 3, 8, 8]);
+  t.equal(configOf({ workers: '12' }).workers, 12);
+});
+
+t.test('a worker\'s heap is its share of 60 % of memory for two generations, within bounds', async (t) => {
+  const heapOf = (memoryMb: number, workers: string): number => configOf({ workers }, {}, { parallelism: 1, memoryMb }).workerHeapMb;
+  t.strictSame([heapOf(512, '1'), heapOf(512, '4'), heapOf(64_000, '1'), heapOf(4000, '2')], [154, 96, 2048, 600]);
+});
+
+t.test('modes are a set of known words', async (t) => {
+  t.strictSame(configOf({ allowedModes: ['chat', 'health', 'chat'] }).allowedModes, new Set(['chat', 'health']));
+  t.throws(() => configOf({ allowedModes: ['chats'] }), {
+    kind: 'flag', message: '--allowed-modes: expected words of chat, agent, logs, tokens, health, got "chats"',
+  });
+});
+
+t.test('seconds may have a fraction, and become whole milliseconds', async (t) => {
+  t.match(configOf({}, { CHAT_TIMEOUT_SECONDS: '0.25', DRAIN_TIMEOUT_SECONDS: '0' }), { chatTimeoutMs: 250, drainTimeoutMs: 0 });
+});
+
+t.test('flags of two values have several spellings', async (t) => {
+  for (const text of ['true', 'TRUE', '1', 'yes', 'on']) t.equal(configOf({}, { FORCE_AUTH: text }).authForced, true, text);
+  for (const text of ['false', '0', 'No', 'off']) t.equal(configOf({}, { AGENT_AUTH_ENABLED: text }).authEnabled, false, text);
+});
+
+t.test('the log is text on a terminal, unless it is told otherwise', async (t) => {
+  t.strictSame([
+    configOf({}, {}, MACHINE, true).logFormat,
+    configOf({}, { LOG_FORMAT: 'json' }, MACHINE, true).logFormat,
+    configOf({}, { LOG_FORMAT: 'text' }).logFormat,
+  ], [
+    'text', 'json', 'text',
+  ]);
+});
+
+t.test('origins are exact, or *', async (t) => {
+  t.strictSame(configOf({}, { ALLOWED_ORIGINS: 'https://a.example, http://localhost:3000,' }).allowedOrigins, [
+    'https://a.example', 'http://localhost:3000',
+  ]);
+  t.strictSame(configOf({}, { ALLOWED_ORIGINS: '*' }).allowedOrigins, ['*']);
+  for (const wrong of ['https://a.example/', 'a.example', 'https://*.example', 'https://a.example/path', 'HTTPS://A.example']) {
+    t.throws(() => configOf({}, { ALLOWED_ORIGINS: wrong }), { kind: 'variable', message: /^ALLOWED_ORIGINS: expected origins such as / }, wrong);
+  }
+});
+
+t.test('a wrong value is named with what was expected, and nothing is guessed', async (t) => {
+  for (const wrong of ['', '-1', '65536', '1e3', '0x50', ' 80', '80.0', '8000 ', '٨']) {
+    t.throws(
+      () => configOf({ port: wrong }),
+      { kind: 'flag', message: `--port: expected a whole number from 0 to 65535, got ${JSON.stringify(wrong)}` },
+      wrong,
+    );
+  }
+  const variables: readonly (readonly [string, string, RegExp])[] = [
+    ['PORT', 'http', /^PORT: expected a whole number from 0 to 65535, got "http"$/],
+    ['FORCE_AUTH', 'maybe', /^FORCE_AUTH: expected true or false, got "maybe"$/],
+    ['MAX_MESSAGE_SIZE_BYTES', '0', /^MAX_MESSAGE_SIZE_BYTES: expected a whole number from 1 to 67108864, got "0"$/],
+    ['CHAT_TIMEOUT_SECONDS', '-5', /^CHAT_TIMEOUT_SECONDS: expected a number from 0.1 to 86400, got "-5"$/],
+    ['LOG_LEVEL', 'loud', /^LOG_LEVEL: expected one of trace, debug, .*, got "loud"$/],
+    ['LOG_FORMAT', 'xml', /^LOG_FORMAT: expected text, json or auto, got "xml"$/],
+  ];
+  for (const [name, value, message] of variables) t.throws(() => configOf({}, { [name]: value }), { kind: 'variable', message });
+  t.throws(() => configOf({ temperature: '2.5' }), { kind: 'flag', message: '--temperature: expected a number from 0 to 2, got "2.5"' });
+  t.throws(() => configOf({ dataDir: '' }), { kind: 'flag', message: '--data-dir: expected a path that is not empty, got ""' });
+});
+
+t.test('variables that this version does not use are told', async (t) => {
+  t.strictSame(configOf({}, { REDIS_URL: 'redis://a', LOGGING_DB_HOST: 'b', OTHER: 'c' }).unusedVariables, ['REDIS_URL', 'LOGGING_DB_HOST']);
+});

@@ -1,0 +1,107 @@
+// The embedded store: whole turns within their bounds, expiry, and commits that do not take each other along.
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { MAX_SESSION_BYTES, MAX_SESSION_ITEMS, type NewTurn } from '../../../supervisor/store/session.ts';
+import { openSessionStore } from '../../../supervisor/store/sqlite.ts';
+import { makeFolder } from '../../helpers/folder.ts';
+
+const NOW = 1_700_000_000_000;
+const LATER = { ttlMs: 1000, firstTtlMs: 100 };
+
+async function open(t: Test) {
+  const store = openSessionStore(join(await makeFolder(t), 'state.db'));
+  t.teardown(() => store.close());
+  const append = (sessionId: string, items: string, itemCount = 1, now = NOW) => {
+    const turn: NewTurn = { sessionId, owner: 'me', userId: 'user', isFirst: false, items, itemCount, now, ...LATER };
+    return store.append(turn);
+  };
+  return { store, append };
+}
+
+t.test('turns come back in their order, the newest whole ones up to so many items', async (t) => {
+  const { store, append } = await open(t);
+  for (const [items, count] of [['["a"]', 1], ['["b","b"]', 2], ['["c"]', 1]] as const) await append('one', items, count);
+  t.strictSame(store.turns('one', 200), ['["a"]', '["b","b"]', '["c"]']);
+  t.strictSame(store.turns('one', 3), ['["b","b"]', '["c"]']);
+  t.strictSame(store.turns('one', 2), ['["c"]'], 'a turn that does not fit whole ends it');
+  t.strictSame(store.turns('one', 0), []);
+  t.strictSame(store.turns('other', 200), []);
+  t.strictSame(store.read('one', NOW), { owner: 'me', userId: 'user', createdAt: NOW, updatedAt: NOW, turns: ['["a"]', '["b","b"]', '["c"]'] });
+});
+
+t.test('beyond 2,000 items the oldest whole turns are dropped, and still counted', async (t) => {
+  const { store, append } = await open(t);
+  await append('one', '["old"]', 900);
+  await append('one', '["older than new"]', 900);
+  await append('one', '["new"]', 300);
+  t.strictSame(store.turns('one', MAX_SESSION_ITEMS), ['["older than new"]', '["new"]']);
+  t.equal(store.find('one', NOW)?.turnCount, 3);
+});
+
+t.test('beyond 8 MiB too, in bytes', async (t) => {
+  const { store, append } = await open(t);
+  const big = (sign: string) => JSON.stringify([sign.repeat(MAX_SESSION_BYTES / 4)]);
+  for (const sign of ['é', 'a', 'b', 'c']) await append('one', big(sign));
+  t.strictSame(store.turns('one', 200).map((turn) => turn[2]), ['a', 'b', 'c']);
+});
+
+t.test('a turn that is too large for any session is refused, and those of its tick are kept', async (t) => {
+  const { store, append } = await open(t);
+  const before = append('one', '["a"]');
+  await t.rejects(append('one', '[]', MAX_SESSION_ITEMS + 1), /more than a session may hold/);
+  await t.rejects(append('one', 'x'.repeat(MAX_SESSION_BYTES + 1)), /more than a session may hold/);
+  await Promise.all([before, append('two', '["b"]')]);
+  t.strictSame([store.turns('one', 9), store.turns('two', 9)], [['["a"]'], ['["b"]']]);
+});
+
+t.test('a session expires after its first turn\'s time, then after each turn\'s', async (t) => {
+  const { store, append } = await open(t);
+  await append('one', '["a"]');
+  t.ok(store.find('one', NOW + 99));
+  t.equal(store.find('one', NOW + 100), null);
+  t.equal(store.read('one', NOW + 100), null);
+  await append('one', '["b"]', 1, NOW + 50);
+  t.ok(store.find('one', NOW + 50 + 999));
+  t.equal(store.find('one', NOW + 50 + 1000), null);
+});
+
+t.test('one that has expired does not live on under the same name', async (t) => {
+  const { store, append } = await open(t);
+  await append('one', '["a"]');
+  await append('one', '["b"]', 1, NOW + 5000);
+  t.strictSame(store.turns('one', 9), ['["b"]']);
+  t.match(store.read('one', NOW + 5000), { createdAt: NOW + 5000 });
+});
+
+t.test('the sweep deletes what has expired, some at a time', async (t) => {
+  const { store, append } = await open(t);
+  await Promise.all(Array.from({ length: 250 }, (_, index) => append(`s${index}`, '["a"]')));
+  await append('kept', '["a"]', 1, NOW + 1000);
+  t.equal(store.sweep(NOW + 1000), true, 'there are more');
+  t.equal(store.sweep(NOW + 1000), false);
+  t.strictSame([store.turns('s0', 9), store.turns('s249', 9), store.turns('kept', 9)], [[], [], ['["a"]']]);
+});
+
+t.test('a deleted session is gone with its turns', async (t) => {
+  const { store, append } = await open(t);
+  await append('one', '["a"]');
+  store.delete('one');
+  t.equal(store.find('one', NOW), null);
+  t.strictSame(store.turns('one', 9), []);
+});
+
+t.test('what was appended is committed when it closes', async (t) => {
+  const file = join(await makeFolder(t), 'state.db');
+  const store = openSessionStore(file);
+  const appended = store.append({ sessionId: 'one', owner: 'me', userId: 'user', isFirst: true, items: '["a"]', itemCount: 1, now: NOW, ...LATER });
+  store.close();
+  await appended;
+  const again = openSessionStore(file);
+  t.strictSame(again.turns('one', 9), ['["a"]']);
+  again.close();
+});
+
+t.test('a file that is no database is refused', async (t) => {
+  const folder = await makeFolder(t, { 'state.db': 'this is no database, however long it is read, and it is longer than a header'.repeat(20) });
+  t.throws(() => openSessionStore(join(folder, 'state.db')), /not a database/);
+});

@@ -124,7 +124,7 @@ export async function start(options: StartOptions): Promise<RunningServer> {
       agent: config.agent,
       workers: config.workers,
       generation: generation.number,
-      notices: startNotices(config, generation.facts),
+      notices: startNotices(config, generation.facts, [...(process.env['NODE_OPTIONS'] ?? '').split(' '), ...process.execArgv]),
       stop,
       stopNow: () => {
         interactions.endAll();

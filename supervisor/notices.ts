@@ -2,7 +2,10 @@
 import type { Config } from '../shared/config.ts';
 import type { AgentFacts } from '../shared/protocol.ts';
 
-export function startNotices(config: Config, facts: AgentFacts): string[] {
+/** @param nodeOptions what this process was started with: the words of NODE_OPTIONS and of its command line */
+export function startNotices(config: Config, facts: AgentFacts, nodeOptions: readonly string[]): string[] {
+  // V8 gives its own option precedence over the cap of a thread: https://nodejs.org/api/worker_threads.html (resourceLimits).
+  const heapOption = nodeOptions.findLast((option) => /^--max[-_]old[-_]space[-_]size/.test(option));
   const model = facts.model === null ? 'as the agent chooses' : `${facts.model.model_id} (${facts.model.provider})`;
   return [
     `model: ${model}`,
@@ -12,6 +15,7 @@ export function startNotices(config: Config, facts: AgentFacts): string[] {
     ...(config.authEnabled || isLoopback(config.host)
       ? []
       : [`warning: AGENT_AUTH_ENABLED=false, so whoever reaches ${config.host} may do everything`]),
+    ...(heapOption === undefined ? [] : [`warning: ${heapOption} caps the heap of each worker too, whatever --worker-heap-mb says`]),
     ...(config.unusedVariables.length === 0 ? [] : [`warning: this version does not use ${config.unusedVariables.join(', ')}`]),
   ];
 }

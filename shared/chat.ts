@@ -12,6 +12,16 @@ export interface TokenUsage {
   readonly output_tokens: number;
   readonly total_tokens: number;
   readonly partial?: true;
+  /** Where more than one agent asked a model: what each used, in the order in which they first did. */
+  readonly by_agent?: readonly AgentUsage[];
+}
+
+export interface AgentUsage {
+  readonly agent: string;
+  readonly model: ModelName;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly total_tokens: number;
 }
 
 export interface ToolCallSummary {
@@ -70,6 +80,27 @@ export type SessionItem =
       readonly status: 'completed';
       readonly output: { readonly type: 'text'; readonly text: string };
     };
+
+/** A file that came with an interaction, for as long as it runs. */
+export interface UploadedFile {
+  /** As the client named it, made safe: no path, no controls, unlike any other of its interaction. */
+  readonly name: string;
+  /** Media type, by its content; the client's word for it counts among the kinds of text only. */
+  readonly type: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Absolute. */
+  readonly path: string;
+}
+
+/** What a model is sent of the user, where that is more than a text; as the OpenAI Agents protocol has it. */
+export type UserPart =
+  | { readonly type: 'input_text'; readonly text: string }
+  /** `image` is a data: URL. */
+  | { readonly type: 'input_image'; readonly image: string };
+
+/** What a model is sent: the session's items, the user's message of this turn perhaps in parts. */
+export type ModelItem = SessionItem | { readonly type: 'message'; readonly role: 'user'; readonly content: readonly UserPart[] };
 
 export interface Prompt {
   readonly name: string;

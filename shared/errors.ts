@@ -32,12 +32,14 @@ export const ERRORS = {
   INTERNAL: { status: 500, message: 'The server failed; the request_id finds the reason in its log.' },
 
   CANCELLED: { status: 409, message: 'The interaction was cancelled.' },
+  GUARDRAIL: { status: 422, message: 'A guardrail of the agent refused the interaction.' },
   AGENT_FAILED: { status: 500, message: 'The agent failed.' },
   WORKER_CRASHED: { status: 500, message: 'The worker that ran the interaction ended.' },
   WORKER_STUCK: { status: 500, message: 'The worker that ran the interaction stopped answering.' },
   MODEL_FAILED: { status: 502, message: 'The model could not be used.' },
   MODEL_AUTH_FAILED: { status: 502, message: 'The model refused the key.' },
   MAX_TURNS: { status: 502, message: 'The agent reached its limit of turns without an answer.' },
+  OUTPUT_INVALID: { status: 502, message: 'The answer of the model does not fit the schema of the agent.' },
   QUEUE_FULL: { status: 503, message: 'All workers are busy and the queue is full.', retry: true },
   QUEUE_TIMEOUT: { status: 503, message: 'No worker became free in time.', retry: true },
   SHUTTING_DOWN: { status: 503, message: 'The server is shutting down.', retry: true },
@@ -50,8 +52,8 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS;
 
 const END_CODES = [
-  'CANCELLED', 'AGENT_FAILED', 'WORKER_CRASHED', 'WORKER_STUCK', 'MODEL_FAILED', 'MODEL_AUTH_FAILED', 'MAX_TURNS', 'QUEUE_FULL', 'QUEUE_TIMEOUT',
-  'SHUTTING_DOWN', 'NO_WORKERS', 'SESSION_NOT_SAVED', 'STORE_UNAVAILABLE', 'TIMEOUT', 'INTERNAL',
+  'CANCELLED', 'GUARDRAIL', 'AGENT_FAILED', 'WORKER_CRASHED', 'WORKER_STUCK', 'MODEL_FAILED', 'MODEL_AUTH_FAILED', 'MAX_TURNS', 'OUTPUT_INVALID', 'QUEUE_FULL',
+  'QUEUE_TIMEOUT', 'SHUTTING_DOWN', 'NO_WORKERS', 'SESSION_NOT_SAVED', 'STORE_UNAVAILABLE', 'TIMEOUT', 'INTERNAL',
 ] as const satisfies readonly ErrorCode[];
 
 /** The codes that an interaction can end with; an error event carries them in lower case. */

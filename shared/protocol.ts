@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ReadDefinition } from './agent/definition.ts';
 import type { LoadFailure } from './agent/load_error.ts';
-import type { ModelName, Prompt, TokenUsage } from './chat.ts';
+import type { ModelName, Prompt, TokenUsage, UploadedFile } from './chat.ts';
 import type { EndCode } from './errors.ts';
 
 /** The one task of a worker's thread, which lasts as long as the thread serves. `line` travels in the transfer list. */
@@ -12,6 +12,10 @@ export interface ServeTask {
   readonly agentFile: string;
   /** Of a file that holds one, read and checked; null where the file is a module. */
   readonly definition: ReadDefinition | null;
+  /** Definitions that it names in `agents`, and those that these name, by absolute path; read together with it, so that all workers run the same. */
+  readonly usedDefinitions: Readonly<Record<string, ReadDefinition>>;
+  /** Where agents are looked for by name; absolute. */
+  readonly configRoot: string;
   /** The name it was asked for: the agent's own `name` may differ. */
   readonly agentName: string;
   /** What `process.env` is outside of any interaction. */
@@ -51,6 +55,7 @@ export interface InteractionTask {
   readonly sessionId: string;
   readonly userId: string;
   readonly message: string;
+  readonly files: readonly UploadedFile[];
   /** The session's turns, oldest first, each a JSON array of session items: parsed in the worker only. */
   readonly turns: readonly string[];
   /** How many turns the session has, those left out of `turns` included. */
@@ -91,6 +96,8 @@ export type WorkerFrame =
   | { readonly type: 'events'; readonly id: string; readonly events: readonly string[] }
   /** The one last frame of an interaction. */
   | { readonly type: 'ended'; readonly id: string; readonly end: InteractionEnd }
+  /** The MCP servers' states, all of them, whenever one has changed; and the processes that the worker holds, to be ended with it. */
+  | { readonly type: 'mcps'; readonly servers: readonly McpServerState[]; readonly pids: readonly number[] }
   /** Something the agent printed or logged, with the interaction that did. */
   | { readonly type: 'log'; readonly id: string | null; readonly level: LogFrameLevel; readonly text: string }
   /** An error came out of no await: told of its interaction if that can be known, and the worker must be replaced. */
@@ -112,6 +119,24 @@ export type InteractionEnd =
     }
   | { readonly status: 'error'; readonly code: EndCode; readonly message: string; readonly usage: TokenUsage | null };
 
+/** An MCP server as one worker sees it. */
+export interface McpServerState {
+  readonly name: string;
+  /** `per_interaction`: connected for each interaction, with its caller's own variables. */
+  readonly state: 'connecting' | 'connected' | 'down' | 'per_interaction';
+  /** Why it is down; no secret, no path. */
+  readonly error: string | null;
+}
+
+export interface McpServerFacts {
+  readonly name: string;
+  readonly transport: 'stdio' | 'http';
+  /** Each interaction has a connection of its own. */
+  readonly perInteraction: boolean;
+  /** The server's own names of the tools that the agent is given; empty where only an interaction can list them. */
+  readonly tools: readonly string[];
+}
+
 /** What is known of an agent once it is loaded; no secret, no path. */
 export interface AgentFacts {
   readonly name: string;
@@ -120,6 +145,9 @@ export interface AgentFacts {
   /** The model that answers when an interaction brings no key of its own; null where the agent does not say. */
   readonly model: ModelName | null;
   readonly tools: readonly { readonly name: string; readonly description: string }[];
+  readonly mcps: readonly McpServerFacts[];
+  /** Other agents that it may use, itself not among them. */
+  readonly agents: readonly string[];
   readonly prompts: readonly Prompt[];
   readonly requestEnv: readonly string[];
   /** Most session items that the model is given. */

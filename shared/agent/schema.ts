@@ -17,7 +17,6 @@ const whole = (min: number, max: number) => {
   return z.int(expected).min(min, expected).max(max, expected);
 };
 const list = <T extends z.ZodType>(item: T) => z.array(item, 'expected a list');
-const later = z.undefined(LATER).optional();
 
 const params = z.looseObject({
   temperature: z.number('expected a number').min(0, 'expected at least 0').max(2, 'expected at most 2').optional(),
@@ -46,6 +45,39 @@ const toolModule = z.strictObject({
   only: list(word).min(1, 'expected at least one name').optional(),
   timeout_ms: whole(1, LONGEST_TIMEOUT_MS).optional(),
 }, 'expected a mapping with module');
+
+const mcpServer = z.strictObject({
+  command: word.optional(),
+  args: list(text).default([]),
+  env: z.record(z.string(), text, 'expected a mapping of names to texts').default({}),
+  cwd: word.optional(),
+  url: word.optional(),
+  headers: z.record(z.string(), text, 'expected a mapping of names to texts').default({}),
+  only: list(word).min(1, 'expected at least one name').optional(),
+  timeout_ms: whole(1, LONGEST_TIMEOUT_MS).default(30_000),
+}, 'expected a mapping with command or url').check((context) => {
+  const { command, url } = context.value;
+  const problem = (message: string, ...path: string[]) => void context.issues.push({ code: 'custom', input: context.value, path, message });
+  if ((command === undefined) === (url === undefined)) problem('expected either command (stdio) or url (streamable HTTP)');
+  for (const key of url === undefined ? (['headers'] as const) : (['env'] as const)) {
+    if (Object.keys(context.value[key]).length > 0) problem(`belongs to a server with ${url === undefined ? 'a url' : 'a command'}`, key);
+  }
+  if (url !== undefined && context.value.args.length > 0) problem('belongs to a server with a command', 'args');
+  if (url !== undefined && context.value.cwd !== undefined) problem('belongs to a server with a command', 'cwd');
+});
+
+const mcps = z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/, 'expected a name of letters, digits, _ and -, at most 32'), mcpServer, 'expected a mapping of names to servers');
+
+const usedAgent = z.strictObject({
+  agent: word,
+  use: z.enum(['tool', 'handoff'], 'expected tool or handoff'),
+  description: word.optional(),
+}, 'expected a mapping with agent and use');
+
+const outputSchema = z.record(z.string(), z.unknown(), 'expected a JSON Schema of an object').check((context) => {
+  if (context.value['type'] === 'object') return;
+  context.issues.push({ code: 'custom', input: context.value, path: ['type'], message: 'expected object: the APIs take no other schema of an answer' });
+});
 
 const prompt = z.strictObject({ name: word, prompt: word }, 'expected a mapping with name and prompt');
 
@@ -79,9 +111,9 @@ export const declarativeSchema = z.strictObject({
   tools: list(toolModule).default([]),
   memory: z.strictObject({ max_items: whole(0, 2_000).default(200) }, 'expected a mapping with max_items').default({ max_items: 200 }),
   allow_reinitialize: z.literal(false, LATER).default(false),
-  mcps: later,
-  agents: later,
-  output_schema: later,
+  mcps: mcps.default({}),
+  agents: list(usedAgent).default([]),
+  output_schema: outputSchema.optional(),
 }, 'expected a mapping of keys such as name, system_prompt and model');
 
 export const generatorSchema = z.strictObject({
@@ -90,6 +122,7 @@ export const generatorSchema = z.strictObject({
 });
 
 export type DeclarativeDefinition = z.output<typeof declarativeSchema>;
+export type McpServerDefinition = DeclarativeDefinition['mcps'][string];
 export type ModelDefinition = DeclarativeDefinition['model'];
 export type GeneratorDefinition = z.output<typeof generatorSchema>;
 /** What it returns is checked when it runs. */
@@ -101,6 +134,8 @@ export function knownKeys(schema: typeof declarativeSchema | typeof generatorSch
     model: Object.keys(model.shape),
     tools: Object.keys(toolModule.shape),
     prompts: Object.keys(prompt.shape),
+    mcps: Object.keys(mcpServer.shape),
+    agents: Object.keys(usedAgent.shape),
     memory: ['max_items'],
   };
   return path.length === 0 ? Object.keys(schema.shape) : (nested[String(path[0])] ?? []);

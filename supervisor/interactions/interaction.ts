@@ -1,5 +1,5 @@
 // One interaction as its readers and its caller see it: state, events, result.
-import type { InteractionStatus, ModelName, TokenUsage } from '../../shared/chat.ts';
+import type { InteractionStatus, ModelName, TokenUsage, UploadedFile } from '../../shared/chat.ts';
 import { eventCode, type EndCode } from '../../shared/errors.ts';
 import type { InteractionTask } from '../../shared/protocol.ts';
 import { EventRing } from './ring.ts';
@@ -14,6 +14,7 @@ export interface InteractionRequest {
   /** The caller: what it starts is found by it alone. */
   readonly owner: string;
   readonly message: string;
+  readonly files: readonly UploadedFile[];
   readonly verbose: boolean;
   readonly env: Readonly<Record<string, string>>;
   readonly onDisconnect: 'cancel' | 'continue';
@@ -161,7 +162,7 @@ export class Interaction {
   #finish(terminalEvent: string): void {
     this.#finished = performance.now();
     this.endedAt = Date.now();
-    this.request = { ...this.request, message: '', env: {} };
+    this.request = { ...this.request, message: '', files: [], env: {} };
     this.#append([terminalEvent]);
     this.#end.resolve();
   }
@@ -169,8 +170,8 @@ export class Interaction {
 
 /** What a worker is sent of it. */
 export function taskOf(request: InteractionRequest, history: Pick<InteractionTask, 'turns' | 'turnCount'>): Omit<InteractionTask, 'seat'> {
-  const { id, sessionId, userId, message, env, verbose, streamed } = request;
-  return { id, sessionId, userId, message, env, verbose, joinText: !streamed, ...history };
+  const { id, sessionId, userId, message, files, env, verbose, streamed } = request;
+  return { id, sessionId, userId, message, files, env, verbose, joinText: !streamed, ...history };
 }
 
 function isText(eventJson: string): boolean {

@@ -86,6 +86,7 @@ export function parseChatRequest(
     userId: fields.user_id ?? 'user',
     owner,
     message,
+    files: [],
     verbose: fields.verbose ?? false,
     env: fields.env === undefined ? headerEnv : { ...headerEnv, ...checkedEnv(fields.env, limits.requestEnv) },
     onDisconnect: fields.on_disconnect ?? 'cancel',

@@ -30,6 +30,8 @@ export async function bootGeneration(options: BootOptions, workers: number, log:
     settings: {
       agentFile,
       definition,
+      usedDefinitions: {},
+      configRoot: config.configRoot,
       agentName: config.agent,
       baseEnv: workerEnv,
       temperature: config.temperature,

@@ -5,6 +5,7 @@ import {
   type AgentFacts,
   type InteractionTask,
   type LogFrameLevel,
+  type McpServerState,
   type WorkerFrame,
 } from '../../shared/protocol.ts';
 import { BootError } from './boot_error.ts';
@@ -49,6 +50,7 @@ export class Slot {
   heapMb = 0;
   eventLoopLagMs = 0;
   patienceMs = Number.POSITIVE_INFINITY;
+  mcps: readonly McpServerState[] = [];
 
   constructor(id: number, generation: number, settings: WorkerSettings, owner: SlotOwner) {
     this.id = id;
@@ -216,6 +218,9 @@ export class Slot {
       case 'gauges':
         this.heapMb = frame.heapMb;
         this.eventLoopLagMs = frame.eventLoopLagMs;
+        return;
+      case 'mcps':
+        this.mcps = frame.servers;
         return;
       case 'ready':
         if (this.#state !== 'booting') return;

@@ -1,4 +1,5 @@
 // What an agent is given for one interaction, without the worker around it.
+import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
 import { isDefinitionFile, readDefinition } from '../../shared/agent/definition.ts';
 import type { SessionItem } from '../../shared/chat.ts';
@@ -6,6 +7,7 @@ import type { AgentContext, AnswerEnd, LoadedAgent } from '../../worker/chat/age
 import type { LoadOptions } from '../../worker/chat/agents/declarative.ts';
 import { loadAgent } from '../../worker/chat/agents/load.ts';
 import { createUsageMeter } from '../../worker/chat/engine/usage.ts';
+import { PROJECT } from './process.ts';
 import { recordAnswer, type RecordingAnswer } from './recording_answer.ts';
 
 export interface TestContext extends AgentContext {
@@ -56,7 +58,7 @@ export async function runAgent(agent: LoadedAgent, message: string, options: Run
 }
 
 export function loadOptions(baseEnv: Readonly<Record<string, string>> = {}): LoadOptions {
-  return { temperature: null, maxTokens: null, concurrency: 64, baseEnv };
+  return { temperature: null, maxTokens: null, concurrency: 64, baseEnv, usedDefinitions: {}, configRoot: join(PROJECT, 'test/fixtures'), reportMcps: () => undefined };
 }
 
 /** The agent of a file, read as the supervisor would and loaded as a worker would. */

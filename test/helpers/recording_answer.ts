@@ -57,6 +57,7 @@ export function recordAnswer(message: string): RecordingAnswer {
       endMessage();
       log.push(`handoff ${from} ${to}`);
     },
+    active: () => undefined,
     ready: () => held,
   };
 }

@@ -10,6 +10,7 @@ export function requestOf(overrides: Partial<InteractionRequest> = {}): Interact
     userId: 'user',
     owner: 'anonymous',
     message: 'hi',
+    files: [],
     verbose: false,
     env: {},
     onDisconnect: 'cancel',

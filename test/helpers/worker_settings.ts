@@ -9,6 +9,8 @@ export function settingsOf(agent: string, overrides: Partial<WorkerSettings> = {
   return {
     agentFile: join(PROJECT, 'test/fixtures/agents', agent),
     definition: null,
+    usedDefinitions: {},
+    configRoot: join(PROJECT, 'test/fixtures'),
     agentName: 'fixture',
     baseEnv: {},
     temperature: null,
@@ -20,7 +22,7 @@ export function settingsOf(agent: string, overrides: Partial<WorkerSettings> = {
 }
 
 export function taskOf(id: string, message: string): Omit<InteractionTask, 'seat'> {
-  return { id, sessionId: 's', userId: 'u', message, turns: [], turnCount: 0, env: {}, verbose: false, joinText: false };
+  return { id, sessionId: 's', userId: 'u', message, files: [], turns: [], turnCount: 0, env: {}, verbose: false, joinText: false };
 }
 
 /** Remembers what it is told, each as one line. */

@@ -1,5 +1,5 @@
 // The answer of one interaction as it grows: numbers its messages, turns pieces into events, keeps the session's items, and holds back for a slow reader.
-import { MAX_ANSWER_LENGTH, MAX_TOOL_TEXT_LENGTH, type AgentEvent, type SessionItem, type ToolCallSummary } from '../../shared/chat.ts';
+import { MAX_ANSWER_LENGTH, MAX_TOOL_TEXT_LENGTH, type AgentEvent, type SessionItem, type ToolCallSummary, type UploadedFile } from '../../shared/chat.ts';
 import { AppError } from '../../shared/errors.ts';
 import { CREDIT_WINDOW, type InteractionEnd } from '../../shared/protocol.ts';
 import type { Answer, AnswerEnd } from './agents/agent.ts';
@@ -17,6 +17,7 @@ export interface AnswerSettings {
   readonly id: string;
   readonly agentName: string;
   readonly message: string;
+  readonly files: readonly UploadedFile[];
   readonly verbose: boolean;
   /** Join the pieces of one turn of the event loop into one event: nobody reads along. */
   readonly joinText: boolean;
@@ -34,7 +35,7 @@ export interface GrowingAnswer extends Answer {
 /** @throws AppError AGENT_FAILED, from any method that adds to it, when the answer outgrows what a session can hold. */
 export function createAnswer(settings: AnswerSettings): GrowingAnswer {
   const { id, verbose, joinText, line, signal } = settings;
-  const items: SessionItem[] = [{ type: 'message', role: 'user', content: settings.message }];
+  const items: SessionItem[] = [{ type: 'message', role: 'user', content: rememberedMessage(settings.message, settings.files) }];
   const summaries: ToolCallSummary[] = [];
   const argumentsOf = new Map<string, string>();
   let message = 1;
@@ -92,7 +93,7 @@ export function createAnswer(settings: AnswerSettings): GrowingAnswer {
 
   const grow = (length: number): void => {
     itemsLength += length;
-    if (itemsLength > MAX_ITEMS_LENGTH) throw new AppError('AGENT_FAILED', { message: 'The tool calls of the agent are larger than a session can hold.' });
+    if (itemsLength > MAX_ITEMS_LENGTH) throw tooLarge();
   };
 
   const endMessage = (): void => {
@@ -159,6 +160,7 @@ export function createAnswer(settings: AnswerSettings): GrowingAnswer {
       endMessage();
       sendVerbose({ type: 'handoff', from, to });
     },
+    active: showActivity,
     ready() {
       if (inFlight < CREDIT_WINDOW) return undefined;
       waiting ??= waitFor(signal);
@@ -172,13 +174,16 @@ export function createAnswer(settings: AnswerSettings): GrowingAnswer {
     },
     finish(end) {
       endMessage();
+      const kept = end.items === undefined ? items : [items[0], ...end.items];
+      const keptJson = JSON.stringify(kept);
+      if (end.items !== undefined && keptJson.length > MAX_ITEMS_LENGTH) throw tooLarge();
       const rest = { agent: settings.agentName, model: end.model, token_usage: end.usage, finish_reason: end.finishReason, tool_calls: summaries };
       return {
         status: 'success',
         contentJson: JSON.stringify(lastText),
         restJson: JSON.stringify(rest).slice(1, -1),
-        items: JSON.stringify(items),
-        itemCount: items.length,
+        items: keptJson,
+        itemCount: kept.length,
         usage: end.usage,
       };
     },
@@ -197,6 +202,15 @@ function waitFor(signal: AbortSignal): { readonly promise: Promise<void>; readon
       resolve();
     },
   };
+}
+
+function tooLarge(): AppError {
+  return new AppError('AGENT_FAILED', { message: 'The tool calls of the agent are larger than a session can hold.' });
+}
+
+/** The user's message as the session keeps it: of files their names only, as they are gone when the interaction ends. */
+function rememberedMessage(message: string, files: readonly UploadedFile[]): string {
+  return [message, ...files.map(({ name, type, size }) => `[file: ${name}, ${type}, ${size} bytes]`)].join('\n');
 }
 
 /** Cuts a long piece between characters. */

@@ -31,6 +31,9 @@ export default async function serve(task: ServeTask): Promise<void> {
       maxTokens: task.maxTokens,
       concurrency: task.concurrency,
       baseEnv: isolation.base,
+      usedDefinitions: task.usedDefinitions,
+      configRoot: task.configRoot,
+      reportMcps: (servers, pids) => line.post({ type: 'mcps', servers, pids }),
     });
     const interactions = createInteractions(task.agentName, agent, isolation, line, shared);
     collectGarbage();

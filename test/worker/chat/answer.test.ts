@@ -24,7 +24,7 @@ function grow(settings: Partial<AnswerSettings> = {}): Grown {
     creditLog: () => {},
   };
   const { signal } = new AbortController();
-  const answer = createAnswer({ id: 'i', agentName: 'a', message: 'hi', verbose: false, joinText: false, signal, line, ...settings });
+  const answer = createAnswer({ id: 'i', agentName: 'a', message: 'hi', files: [], verbose: false, joinText: false, signal, line, ...settings });
   return { answer, events, flush: () => lastCalls.splice(0).forEach((last) => last()) };
 }
 

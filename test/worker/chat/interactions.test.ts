@@ -43,7 +43,7 @@ function serve(run: Run): Harness {
   };
   const agent: LoadedAgent = {
     facts: {
-      name: 'a', description: '', framework: 'generator', model: null, tools: [], prompts: [], requestEnv: [], maxItems: 1, port: null, tags: [],
+      name: 'a', description: '', framework: 'generator', model: null, tools: [], mcps: [], agents: [], prompts: [], requestEnv: [], maxItems: 1, port: null, tags: [],
       maxTurns: 1, warnings: [],
     },
     environment: { AGENT: 'agent', BOTH: 'agent' },
@@ -61,7 +61,7 @@ function shortly(frame: WorkerFrame): string {
 }
 
 function taskOf(id: string, more: Partial<InteractionTask> = {}): InteractionTask {
-  return { id, seat: 0, sessionId: 's', userId: 'u', message: 'hi', turns: [], turnCount: 0, env: {}, verbose: false, joinText: false, ...more };
+  return { id, seat: 0, sessionId: 's', userId: 'u', message: 'hi', files: [], turns: [], turnCount: 0, env: {}, verbose: false, joinText: false, ...more };
 }
 
 const ended = ({ frames }: Harness, count = 1): Promise<true> =>

@@ -1,6 +1,6 @@
 // What a loaded agent is to the rest of the worker, whatever kind of file it came from.
-import type { ModelName, SessionItem, TokenUsage } from '../../../shared/chat.ts';
-import type { AgentFacts } from '../../../shared/protocol.ts';
+import type { ModelName, SessionItem, TokenUsage, UploadedFile } from '../../../shared/chat.ts';
+import type { AgentFacts, McpServerState } from '../../../shared/protocol.ts';
 
 /** One interaction's input: what it was asked, in which session. */
 export interface AgentInput {
@@ -11,14 +11,6 @@ export interface AgentInput {
   readonly turnCount: number;
 }
 
-/** An uploaded file that an interaction may read. */
-export interface AgentFile {
-  readonly name: string;
-  readonly type: string;
-  readonly size: number;
-  readonly path: string;
-}
-
 /** What an agent's own code is given, in `chat(input, context)` and in a tool's `execute(args, context)`. */
 export interface AgentContext {
   readonly agentName: string;
@@ -26,7 +18,7 @@ export interface AgentContext {
   readonly sessionId: string;
   readonly userId: string;
   readonly history: readonly SessionItem[];
-  readonly files: readonly AgentFile[];
+  readonly files: readonly UploadedFile[];
   /** The interaction's environment: the same values as `process.env`, also in callbacks that another interaction caused. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted when the interaction is cancelled or its time is over. */
@@ -50,7 +42,12 @@ export interface AnswerEnd {
   readonly model: ModelName | null;
   /** As the model names it: stop, length, content_filter … */
   readonly finishReason: string;
+  /** The turn's items after the user's message, where the agent keeps them itself; those that went through the `Answer` where it is left out. */
+  readonly items?: readonly object[];
 }
+
+/** Tells the supervisor of the MCP servers that an agent holds: the state of each, and the processes to be ended with the worker. */
+export type McpReport = (servers: readonly McpServerState[], pids: readonly number[]) => void;
 
 /** Where an agent puts its answer, piece by piece. Nothing here blocks: an agent that makes much of it awaits `ready()` now and then. */
 export interface Answer {
@@ -64,6 +61,8 @@ export interface Answer {
   /** The result of a call that `toolCall` told of. */
   toolResult(id: string, name: string, content: string, isError: boolean, durationMs: number): void;
   handoff(from: string, to: string): void;
+  /** Something happened that its reader is not shown: the agent is not silent. */
+  active(): void;
   /** Undefined: go on. A promise: wait for it, the reader is behind. Rejects when the interaction is aborted. */
   ready(): Promise<void> | undefined;
   /** The turn's items so far, the user's message first: what a model is sent after the history, and what the session keeps. */
@@ -91,8 +90,8 @@ export interface LoadedAgent {
 export interface UsageMeter {
   /** A model call was sent. */
   callStarted(): void;
-  /** A model call ended whole; null where the model did not tell its usage. */
-  callEnded(usage: TokenUsage | null): void;
+  /** A model call ended whole; null where the model did not tell its usage. `by` is told where several agents may take part. */
+  callEnded(usage: TokenUsage | null, by?: { readonly agent: string; readonly model: ModelName }): void;
   /** The sum, `partial` when a call was cut; null when nothing is known. */
   total(): TokenUsage | null;
 }

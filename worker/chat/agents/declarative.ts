@@ -1,9 +1,10 @@
 // Makes an agent of a definition: instructions, a model, tools.
+import type { ReadDefinition } from '../../../shared/agent/definition.ts';
 import type { Origin } from '../../../shared/agent/origin.ts';
 import type { DeclarativeDefinition } from '../../../shared/agent/schema.ts';
 import { createModelClient } from '../engine/client.ts';
 import { runTurns } from '../engine/turns.ts';
-import type { LoadedAgent } from './agent.ts';
+import type { LoadedAgent, McpReport } from './agent.ts';
 import { chooseModel, type ModelOverrides } from './model_choice.ts';
 import { loadTools, type WrittenTool } from './tool_exports.ts';
 import { compileTemplate, parseEnvironment } from './variables.ts';
@@ -13,6 +14,10 @@ export interface LoadOptions extends ModelOverrides {
   readonly concurrency: number;
   /** What `process.env` is outside of any interaction. */
   readonly baseEnv: Readonly<Record<string, string>>;
+  /** Of agents that are used by others; see ServeTask. */
+  readonly usedDefinitions: Readonly<Record<string, ReadDefinition>>;
+  readonly configRoot: string;
+  readonly reportMcps: McpReport;
 }
 
 /**
@@ -41,6 +46,8 @@ export async function loadDeclarative(
       framework: 'declarative',
       model: model.nameFor(env),
       tools: specs.map((tool) => ({ name: tool.name, description: tool.description })),
+      mcps: [],
+      agents: [],
       prompts: definition.prompts,
       requestEnv: definition.request_env,
       maxItems: definition.memory.max_items,

@@ -24,6 +24,8 @@ export function loadGenerator(definition: { readonly chat?: unknown }, name: str
       framework: 'generator',
       model: null,
       tools: [],
+      mcps: [],
+      agents: [],
       prompts: valid.prompts,
       requestEnv: valid.request_env,
       maxItems: 200,

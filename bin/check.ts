@@ -29,6 +29,8 @@ function describeAgent({ config, agentFile }: Prepared, facts: AgentFacts): Row[
     ['framework', facts.framework],
     ['model', facts.model === null ? 'not known' : `${facts.model.model_id} (${facts.model.provider})`],
     ['tools', listed(facts.tools.map(({ name }) => name))],
+    ['mcps', listed(facts.mcps.map(({ name, transport, perInteraction }) => `${name} (${transport}${perInteraction ? ', a connection for each interaction' : ''})`))],
+    ['agents', listed(facts.agents)],
     ['prompts', listed(facts.prompts.map(({ name }) => name))],
     ['request_env', listed(facts.requestEnv)],
     ['tags', listed(facts.tags)],

@@ -1,6 +1,7 @@
 // Finds an agent's file by its name or path. None of the agent's code is read here.
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve } from 'node:path';
+import { AGENT_EXTENSIONS as EXTENSIONS, AGENT_FOLDERS as FOLDERS, AGENT_NAME as NAME, agentPlaces } from '../shared/agent/places.ts';
 
 export interface AgentFile {
   /** Absolute path. */
@@ -19,17 +20,13 @@ export class UnknownAgentError extends Error {
   }
 }
 
-const FOLDERS = ['agents', 'agents_config'];
-const EXTENSIONS = ['.yaml', '.yml', '.json', '.ts', '.mts', '.js', '.mjs'];
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
-
 /**
  * The file of an agent: by name under the config root, `agents/<name>.yaml` first, or by path from the current directory.
  * @throws UnknownAgentError
  */
 export async function findAgentFile(configRoot: string, nameOrPath: string): Promise<AgentFile> {
   if (NAME.test(nameOrPath)) {
-    for (const place of placesOf(nameOrPath)) {
+    for (const place of agentPlaces(nameOrPath)) {
       const file = resolve(configRoot, place);
       if (await isFile(file)) return { file, name: nameOrPath };
     }
@@ -60,11 +57,6 @@ export async function listAgents(configRoot: string): Promise<string[]> {
     }
   }
   return [...names].sort();
-}
-
-/** In the order in which they are looked for. */
-function placesOf(name: string): string[] {
-  return FOLDERS.flatMap((folder) => [...EXTENSIONS.map((ext) => `${folder}/${name}${ext}`), ...EXTENSIONS.map((ext) => `${folder}/${name}/agent${ext}`)]);
 }
 
 /** An agent that is named by its path is called as its file, or as its folder where the file is only `agent`. */

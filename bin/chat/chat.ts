@@ -3,11 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { createInterface, type Interface } from 'node:readline';
 import { isatty } from 'node:tty';
 import { UsageError } from '../failure.ts';
+import { findAttachment, type Attachment } from './attachments.ts';
 import { type Conversation, openConversation } from './conversation.ts';
 import { createScreen, type Screen } from './screen.ts';
 import { findServerUrl } from './server_url.ts';
 
-const HELP = '/new begins another session, /exit ends, Ctrl-C cancels the answer; every other line is a message';
+const HELP = '/file PATH sends a file with the next message, /new begins another session, /exit ends, Ctrl-C cancels the answer; every other line is a message';
 
 /** Talks until the input ends, and returns the exit code: 1 when a message failed whose sender was no person at a terminal. */
 export async function chat(url: string | null): Promise<number> {
@@ -25,6 +26,7 @@ export async function chat(url: string | null): Promise<number> {
 async function converse(lines: Interface, screen: Screen, base: string, interactive: boolean): Promise<boolean> {
   let failed = false;
   let session = randomUUID();
+  let files: Attachment[] = [];
   let current: Conversation | null = null;
   const interrupt = () => (current === null ? lines.close() : current.cancel());
   // At a terminal readline has the key; a signal comes from elsewhere.
@@ -39,15 +41,32 @@ async function converse(lines: Interface, screen: Screen, base: string, interact
       screen.note(HELP);
     } else if (text === '/new') {
       session = randomUUID();
+      files = [];
       screen.note('another session');
+    } else if (/^\/file(\s|$)/.test(text)) {
+      failed = !(await attach(text.slice('/file'.length).trim(), files, screen)) || failed;
     } else if (text !== '') {
-      current = openConversation(base, session, line);
+      current = openConversation(base, session, line, files);
+      files = [];
       failed = !(await show(current, screen)) || failed;
       current = null;
     }
     if (interactive) lines.prompt();
   }
   return failed;
+}
+
+/** False when there is no such file. */
+async function attach(path: string, files: Attachment[], screen: Screen): Promise<boolean> {
+  try {
+    const file = await findAttachment(path);
+    files.push(file);
+    screen.note(`${file.name} (${file.size} bytes) goes with the next message`);
+    return true;
+  } catch (error) {
+    screen.fail((error as Error).message);
+    return false;
+  }
 }
 
 /** False when the answer did not come, or not whole; why is then on the screen. */

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import type { AgentEvent, ModelName, OutputContent } from '../../shared/chat.ts';
+import { formOf, type Attachment } from './attachments.ts';
 
 export type StreamEvent =
   | AgentEvent
@@ -24,15 +25,15 @@ const MAX_IDLE_CONNECTIONS = 5;
 /** How long the server keeps the answer going for us when the connection breaks. */
 const DISCONNECT_GRACE_MS = 10_000;
 
-/** Sends `message` to the server at `base`. */
-export function openConversation(base: string, sessionId: string, message: string): Conversation {
+/** Sends `message`, and files along with it, to the server at `base`. */
+export function openConversation(base: string, sessionId: string, message: string, files: readonly Attachment[] = []): Conversation {
   const interactionId = randomUUID();
   const address = `${base}/chat/${interactionId}`;
   const gone = new AbortController();
   let cancelled = false;
   const body = { message, session_id: sessionId, interaction_id: interactionId, verbose: true, disconnect_grace_ms: DISCONNECT_GRACE_MS };
   return {
-    events: answerTo(base, body, `${address}/stream`, gone.signal),
+    events: answerTo(base, body, files, `${address}/stream`, gone.signal),
     cancel: () => {
       if (cancelled) gone.abort(new Error('cancelled'));
       cancelled = true;
@@ -41,9 +42,14 @@ export function openConversation(base: string, sessionId: string, message: strin
   };
 }
 
-async function* answerTo(base: string, body: object, resumeUrl: string, signal: AbortSignal): AsyncGenerator<StreamEvent> {
-  const headers = { 'content-type': 'application/json', accept: 'text/event-stream' };
-  let response = await send(`${base}/chat/stream`, { method: 'POST', headers, body: JSON.stringify(body), signal });
+async function* answerTo(
+  base: string,
+  body: Readonly<Record<string, unknown>>,
+  files: readonly Attachment[],
+  resumeUrl: string,
+  signal: AbortSignal,
+): AsyncGenerator<StreamEvent> {
+  let response = await ask(base, body, files, signal);
   let lastId = '0';
   for (let idle = 0; idle < MAX_IDLE_CONNECTIONS; idle += 1) {
     for await (const { id, data } of messagesOf(response, signal)) {
@@ -56,6 +62,13 @@ async function* answerTo(base: string, body: object, resumeUrl: string, signal: 
     response = await resume(resumeUrl, lastId, signal);
   }
   throw new Error('the connection breaks again and again');
+}
+
+async function ask(base: string, body: Readonly<Record<string, unknown>>, files: readonly Attachment[], signal: AbortSignal): Promise<Response> {
+  const accept = 'text/event-stream';
+  if (files.length > 0) return send(`${base}/chat/stream/with-files`, { method: 'POST', headers: { accept }, body: await formOf(body, files), signal });
+  const headers = { 'content-type': 'application/json', accept };
+  return send(`${base}/chat/stream`, { method: 'POST', headers, body: JSON.stringify(body), signal });
 }
 
 /** Ends when the stream does, and as quietly when the connection breaks: neither is the end of an answer without its last event. */

@@ -11,11 +11,6 @@ export interface ReadDefinition {
   readonly lines: Lines;
 }
 
-/** Whether the file holds a definition, rather than code. */
-export function isDefinitionFile(file: string): boolean {
-  return ['.yaml', '.yml', '.json'].includes(extname(file));
-}
-
 /** @throws AgentLoadError with the line of what is wrong */
 export function readDefinition(text: string, file: string): ReadDefinition {
   const { value, lines } = extname(file) === '.json' ? readJson(text, file) : readYaml(text, file);

@@ -7,6 +7,10 @@ const usageSchema = z.object({
   output_tokens: z.int(),
   total_tokens: z.int(),
   partial: z.literal(true).optional().describe('A model call was cut and is not counted.'),
+  by_agent: z
+    .array(z.object({ agent: z.string(), model: modelSchema, input_tokens: z.int(), output_tokens: z.int(), total_tokens: z.int() }))
+    .optional()
+    .describe('Where more than one agent asked a model.'),
 });
 const toolCallSchema = z.object({
   name: z.string(),

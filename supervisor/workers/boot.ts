@@ -1,12 +1,12 @@
 // Boots the workers of a generation from the agent's file.
-import { readFile } from 'node:fs/promises';
-import { isDefinitionFile, readDefinition, type ReadDefinition } from '../../shared/agent/definition.ts';
+import { resolve } from 'node:path';
 import { toLoadFailure, type LoadFailure } from '../../shared/agent/load_error.ts';
 import type { Config } from '../../shared/config.ts';
 import type { Logger } from '../log.ts';
 import { StartError } from '../start_error.ts';
 import { BootError } from './boot_error.ts';
 import { Generation } from './generation.ts';
+import { readDefinitions, type ReadDefinitions } from './read_definitions.ts';
 
 export interface BootOptions {
   readonly config: Config;
@@ -23,15 +23,16 @@ export interface BootOptions {
  */
 export async function bootGeneration(options: BootOptions, workers: number, log: Logger, onCapacity: () => void): Promise<Generation> {
   const { config, agentFile, workerEnv } = options;
-  const definition = await readAgentDefinition(agentFile);
+  const configRoot = resolve(config.configRoot);
+  const { definition, usedDefinitions } = await readAgent(agentFile, configRoot);
   const generation = new Generation({
     number: 1,
     workers,
     settings: {
       agentFile,
       definition,
-      usedDefinitions: {},
-      configRoot: config.configRoot,
+      usedDefinitions,
+      configRoot,
       agentName: config.agent,
       baseEnv: workerEnv,
       temperature: config.temperature,
@@ -53,11 +54,9 @@ export async function bootGeneration(options: BootOptions, workers: number, log:
   }
 }
 
-/** What the agent's file holds, where that is a definition. */
-async function readAgentDefinition(file: string): Promise<ReadDefinition | null> {
-  if (!isDefinitionFile(file)) return null;
+async function readAgent(file: string, configRoot: string): Promise<ReadDefinitions> {
   try {
-    return readDefinition(await readFile(file, 'utf8'), file);
+    return await readDefinitions(file, configRoot);
   } catch (error) {
     throw loadFailed(toLoadFailure(error));
   }

@@ -1,10 +1,10 @@
 // What an agent is given for one interaction, without the worker around it.
 import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
-import { isDefinitionFile, readDefinition } from '../../shared/agent/definition.ts';
+import { readDefinition } from '../../shared/agent/definition.ts';
+import { isDefinitionFile } from '../../shared/agent/places.ts';
 import type { SessionItem } from '../../shared/chat.ts';
-import type { AgentContext, AnswerEnd, LoadedAgent } from '../../worker/chat/agents/agent.ts';
-import type { LoadOptions } from '../../worker/chat/agents/declarative.ts';
+import type { AgentContext, AnswerEnd, LoadedAgent, LoadOptions } from '../../worker/chat/agents/agent.ts';
 import { loadAgent } from '../../worker/chat/agents/load.ts';
 import { createUsageMeter } from '../../worker/chat/engine/usage.ts';
 import { PROJECT } from './process.ts';

@@ -55,3 +55,26 @@ t.test('an answer whose connection breaks comes whole, each piece once', async (
   const proxy = await startBreakingProxy(t, url, 'piece9');
   t.match(await runCommand(['chat', proxy], { cwd, stdin: 'piece\n' }), { code: 0, stdout: ANSWER, stderr: '' });
 });
+
+const READER = `import { readFile } from 'node:fs/promises';
+export default async function* ({ message }, { files }) {
+  yield message;
+  for (const { name, type, path } of files) yield ' ' + name + ' ' + type + ' ' + (await readFile(path, 'utf8'));
+}
+`;
+
+t.test('/file sends a file with the next message, and with that one only', async (t) => {
+  const cwd = await makeFolder(t, { 'agents/reader.mjs': READER, 'a note.txt': 'remember', 'b.json': '{"b":1}' });
+  const server = await startServer({ agent: 'reader', args: ['--host', '127.0.0.1', '--workers', '1'], cwd });
+  t.teardown(() => server.stop());
+  const talk = (stdin: string) => runCommand(['chat', server.url], { cwd, stdin });
+  t.match(await talk('/file "a note.txt"\n/file b.json\nfirst\nsecond\n'), {
+    code: 0,
+    stdout: 'first a note.txt text/plain remember b.json text/plain {"b":1}\nsecond\n',
+  });
+  t.match(await talk('/file none.txt\n/file\nfirst\n'), {
+    code: 1,
+    stdout: 'first\n',
+    stderr: new RegExp(`^error: /file: there is no file ${cwd}/none\\.txt\nerror: /file: expected a path, such as /file photo\\.png\n$`),
+  });
+});

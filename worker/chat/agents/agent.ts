@@ -1,6 +1,6 @@
 // What a loaded agent is to the rest of the worker, whatever kind of file it came from.
 import type { ModelName, SessionItem, TokenUsage, UploadedFile } from '../../../shared/chat.ts';
-import type { AgentFacts, McpServerState } from '../../../shared/protocol.ts';
+import type { AgentFacts, McpServerState, ServeTask } from '../../../shared/protocol.ts';
 
 /** One interaction's input: what it was asked, in which session. */
 export interface AgentInput {
@@ -67,6 +67,11 @@ export interface Answer {
   ready(): Promise<void> | undefined;
   /** The turn's items so far, the user's message first: what a model is sent after the history, and what the session keeps. */
   readonly items: readonly SessionItem[];
+}
+
+/** With what a worker loads its agent; see ServeTask. */
+export interface LoadOptions extends Pick<ServeTask, 'temperature' | 'maxTokens' | 'concurrency' | 'baseEnv' | 'usedDefinitions' | 'configRoot'> {
+  readonly reportMcps: McpReport;
 }
 
 /** An agent that can answer. */

@@ -1,8 +1,8 @@
 // Loads the agent of a worker, whatever kind it is, and with it only what that kind needs: each worker pays for its own copy.
 import type { ReadDefinition } from '../../../shared/agent/definition.ts';
 import { originOf } from '../../../shared/agent/origin.ts';
-import type { LoadedAgent } from './agent.ts';
-import { loadDeclarative, type LoadOptions } from './declarative.ts';
+import type { LoadedAgent, LoadOptions } from './agent.ts';
+import { loadDeclarative } from './declarative.ts';
 
 /**
  * @param file absolute path
@@ -11,7 +11,7 @@ import { loadDeclarative, type LoadOptions } from './declarative.ts';
  * @throws AgentLoadError
  */
 export async function loadAgent(file: string, definition: ReadDefinition | null, name: string, options: LoadOptions): Promise<LoadedAgent> {
-  if (definition !== null) return loadDeclarative(definition.value, [], name, options, originOf(file, definition.lines));
+  if (definition !== null) return loadDeclarative({ definition: definition.value, written: [] }, name, options, originOf(file, definition.lines));
   const { loadModule } = await import('./module.ts');
   return loadModule(file, name, options);
 }

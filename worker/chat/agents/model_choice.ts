@@ -5,9 +5,10 @@ import type { Origin } from '../../../shared/agent/origin.ts';
 import type { ModelDefinition } from '../../../shared/agent/schema.ts';
 import type { ModelClient } from '../engine/client.ts';
 import { baseUrlIn } from '../engine/endpoint.ts';
-import type { Environment, Model, ToolSpec } from '../engine/model.ts';
+import type { Environment, Model } from '../engine/model.ts';
 import { createOfflineModel } from '../engine/offline.ts';
 import { createOpenAiModel } from '../engine/openai.ts';
+import type { OutputFormat } from '../engine/output.ts';
 
 export interface ModelOverrides {
   readonly temperature: number | null;
@@ -28,7 +29,7 @@ export function chooseModel(
   definition: ModelDefinition,
   overrides: ModelOverrides,
   requestEnv: readonly string[],
-  tools: readonly ToolSpec[],
+  output: OutputFormat | null,
   env: Environment,
   client: ModelClient,
   origin: Origin,
@@ -36,7 +37,7 @@ export function chooseModel(
   const { provider, model_id: modelId } = definition;
   if (provider === 'offline') {
     const remedy = 'For a real model, set `provider: openai` and a `model_id` in the agent\'s file, and OPENAI_API_KEY in the environment.';
-    return { model: createOfflineModel(tools, remedy), warnings: ['model: offline, as the agent\'s file says; its answers are no real ones'] };
+    return { model: createOfflineModel(remedy, output), warnings: ['model: offline, as the agent\'s file says; its answers are no real ones'] };
   }
   if (modelId === undefined) {
     throw new AgentLoadError(`model.model_id: required for provider ${provider}, such as gpt-5-mini`, origin.file, origin.lineOf(['model']));
@@ -49,14 +50,15 @@ export function chooseModel(
     timeoutMs: definition.timeout_ms,
     retries: definition.retries,
     requestEnv,
+    output,
   };
   checkBaseUrl(settings.baseUrl, env, origin);
-  const openai = createOpenAiModel(settings, tools, client);
+  const openai = createOpenAiModel(settings, client);
   if (provider === 'openai') {
     if (!hasKey(env) && !requestEnv.includes('OPENAI_API_KEY') && settings.baseUrl === null && baseUrlIn(env) === null) throw withoutKey(origin);
     return { model: openai, warnings: [] };
   }
-  const offline = createOfflineModel(tools, `For a real answer, set OPENAI_API_KEY in the environment or in .env: then ${modelId} answers.`);
+  const offline = createOfflineModel(`For a real answer, set OPENAI_API_KEY in the environment or in .env: then ${modelId} answers.`, output);
   const pick = (of: Environment) => (hasKey(of) ? openai : offline);
   return {
     model: { nameFor: (of) => pick(of).nameFor(of), call: (call, signal) => pick(call.env).call(call, signal) },

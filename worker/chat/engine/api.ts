@@ -1,13 +1,16 @@
 // What the two wire APIs have in common: a request body, and a reader of the stream that comes back.
 import type { EventSourceMessage } from 'eventsource-parser';
 import { malformedFailed, toldFailed } from './failure.ts';
-import type { ModelCall, ModelEvent } from './model.ts';
+import type { ModelCall, ModelEvent, ToolSpec } from './model.ts';
+import type { OutputFormat } from './output.ts';
 
 /** The part of a model's settings that goes into request bodies. */
 export interface RequestSettings {
   readonly modelId: string;
   /** `temperature`, `max_tokens`, and whatever else the API takes, as it is. */
   readonly params: Readonly<Record<string, unknown>>;
+  /** What the answer must look like; null where it may be any text. */
+  readonly output: OutputFormat | null;
 }
 
 export interface ModelApi {
@@ -31,6 +34,16 @@ export interface StreamReader {
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** The tools' form for an API, made once for each list: it is the same in nearly every call. */
+export function createToolForms(formOf: (tool: ToolSpec) => JsonObject): (tools: readonly ToolSpec[]) => JsonObject {
+  const known = new WeakMap<readonly ToolSpec[], JsonObject>();
+  return (tools) => {
+    let form = known.get(tools);
+    if (form === undefined) known.set(tools, (form = tools.length === 0 ? {} : { tools: tools.map(formOf) }));
+    return form;
+  };
+}
 
 /**
  * One event's JSON. A told error is thrown here, whichever API it came through: gateways put `{"error": …}` into streams of either.
@@ -63,6 +76,12 @@ export function textOf(chunk: JsonObject, field: string): string {
 /** The message of an error object, or the error itself where a server sends only words. */
 export function messageOf(error: unknown): unknown {
   return isObject(error) ? error['message'] : error;
+}
+
+/** The text of a tool's result; what another kind of agent kept in another form is told as JSON. */
+export function outputText(output: unknown): string {
+  if (typeof output === 'string') return output;
+  return isObject(output) && typeof output['text'] === 'string' ? output['text'] : (JSON.stringify(output) ?? '');
 }
 
 /** Arguments as an API may be sent them: servers that parse what comes back refuse a whole request for one malformed text of an earlier turn. */

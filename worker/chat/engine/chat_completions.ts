@@ -1,10 +1,10 @@
 // OpenAI's Chat Completions API, which most compatible servers speak: https://platform.openai.com/docs/api-reference/chat and …/chat-streaming
 import { randomUUID } from 'node:crypto';
 import type { EventSourceMessage } from 'eventsource-parser';
-import { MAX_ANSWER_LENGTH, type SessionItem, type TokenUsage } from '../../../shared/chat.ts';
-import { isObject, parseChunk, textOf, wellFormedArguments, type JsonObject, type ModelApi, type RequestSettings, type StreamReader } from './api.ts';
+import { MAX_ANSWER_LENGTH, type ModelItem, type TokenUsage, type UserPart } from '../../../shared/chat.ts';
+import { createToolForms, isObject, outputText, parseChunk, textOf, wellFormedArguments, type JsonObject, type ModelApi, type RequestSettings, type StreamReader } from './api.ts';
 import { malformedFailed } from './failure.ts';
-import type { ModelEvent, ToolSpec } from './model.ts';
+import type { ModelEvent } from './model.ts';
 import { usageOf } from './usage.ts';
 
 /** What compatible servers call the same ends. */
@@ -18,19 +18,21 @@ const FINISH_REASONS: Readonly<Record<string, string>> = {
   function_call: 'tool_calls',
 };
 
-export function createChatCompletionsApi(settings: RequestSettings, tools: readonly ToolSpec[]): ModelApi {
-  const { max_tokens, ...params } = settings.params;
+const toolsForm = createToolForms(({ name, description, parameters }) => ({ type: 'function', function: { name, description, parameters } }));
+
+export function createChatCompletionsApi({ modelId, params: given, output }: RequestSettings): ModelApi {
+  const { max_tokens, ...params } = given;
   const fixed = {
-    model: settings.modelId,
+    model: modelId,
     stream: true,
     stream_options: { include_usage: true },
     ...(max_tokens === undefined ? {} : { max_completion_tokens: max_tokens }),
     ...params,
-    ...(tools.length === 0 ? {} : { tools: tools.map((tool) => ({ type: 'function', function: tool })) }),
+    ...(output === null ? {} : { response_format: { type: 'json_schema', json_schema: output } }),
   };
   return {
     path: '/chat/completions',
-    body: (call) => ({ ...fixed, messages: messagesOf(call.instructions, call.items) }),
+    body: (call) => ({ ...fixed, ...toolsForm(call.tools), messages: messagesOf(call.instructions, call.items) }),
     reader: createReader,
   };
 }
@@ -42,7 +44,7 @@ interface AssistantMessage {
 }
 
 /** The items as messages: a run of calls belongs to the one assistant message before it, as the API refuses results that follow no such message. */
-function messagesOf(instructions: string, items: readonly SessionItem[]): JsonObject[] {
+function messagesOf(instructions: string, items: readonly ModelItem[]): JsonObject[] {
   const messages: JsonObject[] = instructions === '' ? [] : [{ role: 'system', content: instructions }];
   let assistant: AssistantMessage | null = null;
   const say = (content: string | null): AssistantMessage => {
@@ -57,15 +59,19 @@ function messagesOf(instructions: string, items: readonly SessionItem[]): JsonOb
       (assistant.tool_calls ??= []).push(call);
     } else if (item.type === 'function_call_result') {
       assistant = null;
-      messages.push({ role: 'tool', tool_call_id: item.callId, content: item.output.text });
-    } else if (item.role === 'assistant') {
+      messages.push({ role: 'tool', tool_call_id: item.callId, content: outputText(item.output) });
+    } else if (item.type === 'message' && item.role === 'assistant') {
       assistant = say(item.content.map((part) => part.text).join(''));
-    } else {
+    } else if (item.type === 'message') {
       assistant = null;
-      messages.push({ role: item.role, content: item.content });
+      messages.push({ role: item.role, content: typeof item.content === 'string' ? item.content : item.content.map(contentPart) });
     }
   }
   return messages;
+}
+
+function contentPart(part: UserPart): JsonObject {
+  return part.type === 'input_text' ? { type: 'text', text: part.text } : { type: 'image_url', image_url: { url: part.image } };
 }
 
 interface PendingCall {

@@ -1,5 +1,5 @@
 // What a model is to the turns: one call in, what it says out, whether an API on the network or the offline model stands behind it.
-import type { ModelName, SessionItem, TokenUsage } from '../../../shared/chat.ts';
+import type { ModelItem, ModelName, TokenUsage } from '../../../shared/chat.ts';
 import type { AgentLogger } from '../agents/agent.ts';
 
 /** The interaction's environment, in which a model looks for its key. */
@@ -16,7 +16,9 @@ export interface ToolSpec {
 export interface ModelCall {
   readonly instructions: string;
   /** The history, then the turn so far: at least the user's message. */
-  readonly items: readonly SessionItem[];
+  readonly items: readonly ModelItem[];
+  /** The same array for as long as they are the same: its form for the API is kept by it. */
+  readonly tools: readonly ToolSpec[];
   /** Which turn of the session this is, from 1. */
   readonly turn: number;
   readonly env: Environment;

@@ -1,6 +1,9 @@
 // The model that needs no network and no key: it answers the same question in the same way, and says what it is.
-import type { SessionItem } from '../../../shared/chat.ts';
+import type { ModelItem } from '../../../shared/chat.ts';
+import { outputText } from './api.ts';
 import type { Model, ModelCall, ModelEvent, ToolSpec } from './model.ts';
+import type { OutputFormat } from './output.ts';
+import { sampleOf } from './sample.ts';
 
 /** How the answer begins where a message begins like this. */
 const GREETING = /^\W*(hi|hello|hey|good (?:morning|afternoon|evening)|hallo|hola|bonjour|ciao)\b/i;
@@ -11,13 +14,16 @@ const TOOL_LINE = /^[ \t]*\/tool[ \t]+(\S+)[ \t]*(.*)$/gm;
 const QUOTE_LIMIT = 200;
 const CHUNK_WORDS = 64;
 
-/** @param remedy a sentence that says how to get a real model */
-export function createOfflineModel(tools: readonly ToolSpec[], remedy: string): Model {
+/**
+ * @param remedy a sentence that says how to get a real model
+ * @param output the form of its answer; null for a sentence about itself
+ */
+export function createOfflineModel(remedy: string, output: OutputFormat | null): Model {
   const name = { model_id: 'offline', provider: 'offline' };
   return {
     nameFor: () => name,
     async *call(call, signal) {
-      for (const events of chunksOf(reply(call, tools, remedy), call)) {
+      for (const events of chunksOf(reply(call, remedy, output), call)) {
         signal.throwIfAborted();
         yield events;
       }
@@ -30,27 +36,36 @@ interface Reply {
   readonly calls: readonly Extract<ModelEvent, { type: 'tool_call' }>[];
 }
 
-function reply(call: ModelCall, tools: readonly ToolSpec[], remedy: string): Reply {
+function reply(call: ModelCall, remedy: string, output: OutputFormat | null): Reply {
+  const { tools } = call;
   const asked = call.items.findLastIndex((item) => item.type === 'message' && item.role === 'user');
   const message = userText(call.items[asked]);
   const since = call.items.slice(asked + 1);
   const results = reports(since);
-  if (results.length > 0) return { text: results.join('\n'), calls: [] };
+  if (results.length > 0) return { text: formed(output) ?? results.join('\n'), calls: [] };
   const calls = [...message.matchAll(TOOL_LINE)].map(([, name = '', json = ''], index) => {
     return { type: 'tool_call' as const, id: `offline_${call.turn}_${index + 1}`, name, argumentsJson: json.trim() || '{}' };
   });
-  return calls.length > 0 ? { text: '', calls } : { text: introduction(message, call.turn, tools, remedy), calls: [] };
+  return calls.length > 0 ? { text: '', calls } : { text: formed(output) ?? introduction(message, call.turn, tools, remedy), calls: [] };
 }
 
-function userText(item: SessionItem | undefined): string {
-  return item?.type === 'message' && item.role === 'user' ? item.content : '';
+function formed(output: OutputFormat | null): string | null {
+  return output === null ? null : JSON.stringify(sampleOf(output.schema));
+}
+
+/** The message itself: files are quoted after it. */
+function userText(item: ModelItem | undefined): string {
+  if (item?.type !== 'message' || item.role !== 'user') return '';
+  if (typeof item.content === 'string') return item.content;
+  const first = item.content[0];
+  return first?.type === 'input_text' ? first.text : '';
 }
 
 /** One line for each tool that has answered in this turn. */
-function reports(items: readonly SessionItem[]): string[] {
+function reports(items: readonly ModelItem[]): string[] {
   const names = new Map(items.flatMap((item) => (item.type === 'function_call' ? [[item.callId, item.name] as const] : [])));
   const results = items.filter((item) => item.type === 'function_call_result');
-  return results.map((result) => `The tool ${names.get(result.callId) ?? result.name} returned: ${result.output.text}`);
+  return results.map((result) => `The tool ${names.get(result.callId) ?? result.name} returned: ${outputText(result.output)}`);
 }
 
 function introduction(message: string, turn: number, tools: readonly ToolSpec[], remedy: string): string {
@@ -92,13 +107,16 @@ function countWords(text: string): number {
   return text.match(/\S+/g)?.length ?? 0;
 }
 
-function itemText(item: SessionItem): string {
+function itemText(item: ModelItem): string {
   switch (item.type) {
     case 'message':
-      return typeof item.content === 'string' ? item.content : item.content.map((part) => part.text).join(' ');
+      return typeof item.content === 'string' ? item.content : item.content.map((part) => ('text' in part ? part.text : '')).join(' ');
     case 'function_call':
       return item.arguments;
     case 'function_call_result':
-      return item.output.text;
+      return outputText(item.output);
+    default:
+      item satisfies never;
+      return '';
   }
 }

@@ -6,7 +6,7 @@ import type { ModelClient } from './client.ts';
 import { createChatCompletionsApi } from './chat_completions.ts';
 import { endpointOf, type Endpoint } from './endpoint.ts';
 import { cutFailed, malformedFailed, modelFailed } from './failure.ts';
-import type { Environment, Model, ModelCall, ModelEvent, ToolSpec } from './model.ts';
+import type { Environment, Model, ModelCall, ModelEvent } from './model.ts';
 import { createResponsesApi } from './responses.ts';
 import { secretsOf } from './scrub.ts';
 import { watchSilence } from './silence.ts';
@@ -34,8 +34,8 @@ const LARGEST_EVENT = 16 * 1024 * 1024;
  * A model behind `client`, whose pool the interactions of a worker share. OPENAI_API_KEY and OPENAI_BASE_URL are those of each call's
  * environment.
  */
-export function createOpenAiModel(settings: OpenAiSettings, tools: readonly ToolSpec[], client: ModelClient): Model {
-  const api: ModelApi = settings.api === 'responses' ? createResponsesApi(settings, tools) : createChatCompletionsApi(settings, tools);
+export function createOpenAiModel(settings: OpenAiSettings, client: ModelClient): Model {
+  const api: ModelApi = settings.api === 'responses' ? createResponsesApi(settings) : createChatCompletionsApi(settings);
   const name = { model_id: settings.modelId, provider: 'openai' };
 
   async function* call(request: ModelCall, signal: AbortSignal): AsyncGenerator<readonly ModelEvent[]> {

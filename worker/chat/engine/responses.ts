@@ -1,11 +1,11 @@
 // OpenAI's Responses API: https://platform.openai.com/docs/api-reference/responses and …/responses-streaming
 import { randomUUID } from 'node:crypto';
 import type { EventSourceMessage } from 'eventsource-parser';
-import type { SessionItem } from '../../../shared/chat.ts';
+import type { ModelItem, UserPart } from '../../../shared/chat.ts';
 import type { JsonObject, ModelApi, RequestSettings, StreamReader } from './api.ts';
-import { isObject, messageOf, parseChunk, textOf, wellFormedArguments } from './api.ts';
+import { createToolForms, isObject, messageOf, outputText, parseChunk, textOf, wellFormedArguments } from './api.ts';
 import { malformedFailed, toldFailed } from './failure.ts';
-import type { ModelEvent, ToolSpec } from './model.ts';
+import type { ModelEvent } from './model.ts';
 import { usageOf } from './usage.ts';
 
 /** Events that only repeat what deltas have said or announce what follows: known by name, they cost no JSON.parse. */
@@ -26,35 +26,52 @@ const SKIPPED = new Set([
   'response.reasoning_text.done',
 ]);
 
-export function createResponsesApi(settings: RequestSettings, tools: readonly ToolSpec[]): ModelApi {
-  const { max_tokens, ...params } = settings.params;
+// Left out, `strict` means true here, which refuses most schemas that were not written for it.
+const toolsForm = createToolForms(({ name, description, parameters }) => ({ type: 'function', strict: false, name, description, parameters }));
+
+export function createResponsesApi({ modelId, params: given, output }: RequestSettings): ModelApi {
+  const { max_tokens, text, ...params } = given;
+  const format = output === null ? {} : { format: { type: 'json_schema', ...output } };
   const fixed = {
-    model: settings.modelId,
+    model: modelId,
     stream: true,
     // The session is ours: nothing of it has to stay at the provider, whose default is to keep it. Servers without a store take `false` and some of
     // them refuse `true`; `params: { store: true }` asks for it.
     store: false,
     ...(max_tokens === undefined ? {} : { max_output_tokens: max_tokens }),
     ...params,
-    // Left out, `strict` means true here, which refuses most schemas that were not written for it.
-    ...(tools.length === 0 ? {} : { tools: tools.map((tool) => ({ type: 'function', strict: false, ...tool })) }),
+    ...(text === undefined && output === null ? {} : { text: { ...(isObject(text) ? text : {}), ...format } }),
   };
   return {
     path: '/responses',
-    body: (call) => ({ ...fixed, ...(call.instructions === '' ? {} : { instructions: call.instructions }), input: call.items.map(inputItem) }),
+    body: (call) => ({
+      ...fixed,
+      ...toolsForm(call.tools),
+      ...(call.instructions === '' ? {} : { instructions: call.instructions }),
+      input: call.items.flatMap(inputItem),
+    }),
     reader: createReader,
   };
 }
 
-function inputItem(item: SessionItem): JsonObject {
+/** Nothing of a kind that only other agents keep, if the session once was theirs. */
+function inputItem(item: ModelItem): JsonObject | readonly JsonObject[] {
   switch (item.type) {
     case 'message':
-      return { role: item.role, content: item.role === 'assistant' ? item.content.map((part) => part.text).join('') : item.content };
+      if (item.role === 'assistant') return { role: item.role, content: item.content.map((part) => part.text).join('') };
+      return { role: item.role, content: typeof item.content === 'string' ? item.content : item.content.map(inputPart) };
     case 'function_call':
       return { type: 'function_call', call_id: item.callId, name: item.name, arguments: wellFormedArguments(item.arguments) };
     case 'function_call_result':
-      return { type: 'function_call_output', call_id: item.callId, output: item.output.text };
+      return { type: 'function_call_output', call_id: item.callId, output: outputText(item.output) };
+    default:
+      item satisfies never;
+      return [];
   }
+}
+
+function inputPart(part: UserPart): JsonObject {
+  return part.type === 'input_text' ? part : { type: 'input_image', image_url: part.image, detail: 'auto' };
 }
 
 function createReader(secrets: readonly string[]): StreamReader {

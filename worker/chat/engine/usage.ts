@@ -1,5 +1,5 @@
 // Adds up what the model calls of one interaction used.
-import type { TokenUsage } from '../../../shared/chat.ts';
+import type { AgentUsage, TokenUsage } from '../../../shared/chat.ts';
 import type { UsageMeter } from '../agents/agent.ts';
 
 /**
@@ -9,26 +9,43 @@ import type { UsageMeter } from '../agents/agent.ts';
 export function createUsageMeter(): UsageMeter {
   let started = 0;
   let counted = 0;
-  let input = 0;
-  let output = 0;
-  let total = 0;
+  const sum = emptyCounts();
+  const byAgent = new Map<string, AgentUsage>();
   return {
     callStarted() {
       started += 1;
     },
-    callEnded(usage) {
+    callEnded(usage, by) {
       if (usage === null) return;
       counted += 1;
-      input += usage.input_tokens;
-      output += usage.output_tokens;
-      total += usage.total_tokens;
+      add(sum, usage);
+      if (by === undefined) return;
+      const own = byAgent.get(by.agent) ?? { ...by, ...emptyCounts() };
+      byAgent.set(by.agent, own);
+      add(own, usage);
     },
     total(): TokenUsage | null {
       if (counted === 0) return null;
-      const sum = { input_tokens: input, output_tokens: output, total_tokens: total };
-      return counted < started ? { ...sum, partial: true } : sum;
+      const several = byAgent.size > 1 ? { by_agent: [...byAgent.values()] } : {};
+      return { ...sum, ...(counted < started ? { partial: true } : {}), ...several };
     },
   };
+}
+
+interface Counts {
+  input_tokens: number;
+  output_tokens: number;
+  total_tokens: number;
+}
+
+function emptyCounts(): Counts {
+  return { input_tokens: 0, output_tokens: 0, total_tokens: 0 };
+}
+
+function add(sum: Counts, usage: Counts): void {
+  sum.input_tokens += usage.input_tokens;
+  sum.output_tokens += usage.output_tokens;
+  sum.total_tokens += usage.total_tokens;
 }
 
 /**

@@ -4,7 +4,7 @@ import { makeFolder } from '../../../helpers/folder.ts';
 import { loadFile, loadOptions, runAgent } from '../../../helpers/interaction.ts';
 import { nothingIsLeft } from '../../../helpers/leftovers.ts';
 import { startModelServer } from '../../../helpers/model_server.ts';
-import type { LoadOptions } from '../../../../worker/chat/agents/declarative.ts';
+import type { LoadOptions } from '../../../../worker/chat/agents/agent.ts';
 
 const OFFLINE = 'model: { provider: offline }\n';
 const ADD = `export const add = {
@@ -58,6 +58,8 @@ mcps:
     framework: 'declarative',
     model: { model_id: 'm', provider: 'openai' },
     tools: [{ name: 'add', description: 'adds' }, { name: 'subtract', description: 'subtracts' }],
+    mcps: [],
+    agents: [],
     prompts: [{ name: 'p', prompt: 'q' }],
     requestEnv: ['GITHUB_TOKEN'],
     maxItems: 5,
@@ -98,10 +100,21 @@ t.test('a wrong value is an error with its line', async (t) => {
   t.equal(await failure(t, { 'a.yaml': reserved }), '3: model.params.stream: the server sets this itself');
 });
 
+t.test('MCP servers and the form of the answer are checked key by key', async (t) => {
+  const problems: readonly (readonly [string, string])[] = [
+    ['mcps: { files: {} }', 'mcps.files: expected either command (stdio) or url (streamable HTTP)'],
+    ['mcps: { files: { command: x, url: "http://localhost" } }', 'mcps.files: expected either command (stdio) or url (streamable HTTP)'],
+    ['mcps: { files: { command: x, headers: { a: b } } }', 'mcps.files.headers: belongs to a server with a url'],
+    ['mcps: { files: { url: "http://localhost", args: [a] } }', 'mcps.files.args: belongs to a server with a command'],
+    ['mcps: { files: { comand: x } }', 'mcps.files.comand: unknown key; did you mean mcps.files.command?'],
+    ['output_schema: { type: array }', 'output_schema.type: expected object: the APIs take no other schema of an answer'],
+    ['output_schema: { type: object, properties: { a: { type: nothing } } }', 'output_schema: schema is invalid: data/properties/a/type must be equal to one of the allowed values'],
+  ];
+  for (const [key, problem] of problems) t.match(await failure(t, { 'a.yaml': `${OFFLINE}${key}\n` }), `2: ${problem}`);
+});
+
 t.test('what a later version will do is an error now', async (t) => {
-  for (const key of ['mcps: { files: { command: x } }', 'agents: [{ agent: b }]', 'output_schema: {}', 'allow_reinitialize: true']) {
-    t.equal(await failure(t, { 'a.yaml': `${OFFLINE}${key}\n` }), `2: ${key.split(':')[0]}: not supported by this version yet`);
-  }
+  t.equal(await failure(t, { 'a.yaml': `${OFFLINE}allow_reinitialize: true\n` }), '2: allow_reinitialize: not supported by this version yet');
 });
 
 t.test('wrong YAML and JSON are errors with their line', async (t) => {

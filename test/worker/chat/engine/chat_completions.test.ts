@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { SessionItem } from '../../../../shared/chat.ts';
+import type { ModelItem, SessionItem } from '../../../../shared/chat.ts';
 import { chatCompletionsEvents } from '../../../helpers/chat_completions_wire.ts';
 import { makeContext } from '../../../helpers/interaction.ts';
 import { contentOf, type ModelStep } from '../../../helpers/model_steps.ts';
@@ -7,8 +7,10 @@ import { createChatCompletionsApi } from '../../../../worker/chat/engine/chat_co
 import type { ModelEvent } from '../../../../worker/chat/engine/model.ts';
 
 const tool = { name: 'add', description: 'adds', parameters: { type: 'object' } };
-const api = createChatCompletionsApi({ modelId: 'm', params: { temperature: 0.2, max_tokens: 5, seed: 1 } }, [tool]);
-const call = (items: readonly SessionItem[]) => ({ instructions: 'Be brief.', items, turn: 1, env: {}, logger: makeContext().logger });
+const api = createChatCompletionsApi({ modelId: 'm', params: { temperature: 0.2, max_tokens: 5, seed: 1 }, output: null });
+const call = (items: readonly ModelItem[]) => ({
+  instructions: 'Be brief.', items, tools: [tool], turn: 1, env: {}, logger: makeContext().logger,
+});
 
 function readData(data: readonly string[]): ModelEvent[] {
   const reader = api.reader([]);
@@ -27,6 +29,19 @@ t.test('the request asks for usage and has its parameters by the API\'s names', 
   t.same(api.body(call([])), {
     model: 'm', stream: true, stream_options: { include_usage: true }, max_completion_tokens: 5, temperature: 0.2, seed: 1,
     tools: [{ type: 'function', function: tool }], messages: [{ role: 'system', content: 'Be brief.' }],
+  });
+});
+
+t.test('the form of the answer, and a message in parts', async (t) => {
+  const output = { name: 'total', schema: { type: 'object' }, strict: false };
+  const { body } = createChatCompletionsApi({ modelId: 'm', params: {}, output });
+  const parts = [{ type: 'input_text', text: 'look' }, { type: 'input_image', image: 'data:image/png;base64,AA==' }] as const;
+  const request = body({ ...call([{ type: 'message', role: 'user', content: parts }]), tools: [] });
+  t.same(request['response_format'], { type: 'json_schema', json_schema: output });
+  t.notOk('tools' in request);
+  t.same((request['messages'] as unknown[])[1], {
+    role: 'user',
+    content: [{ type: 'text', text: 'look' }, { type: 'image_url', image_url: { url: 'data:image/png;base64,AA==' } }],
   });
 });
 

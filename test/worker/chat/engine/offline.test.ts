@@ -5,11 +5,11 @@ import type { ModelEvent } from '../../../../worker/chat/engine/model.ts';
 import { createOfflineModel } from '../../../../worker/chat/engine/offline.ts';
 
 const tool = { name: 'add', description: 'adds', parameters: { type: 'object', examples: [{ a: 1 }] } };
-const model = createOfflineModel([tool], 'Set OPENAI_API_KEY.');
+const model = createOfflineModel('Set OPENAI_API_KEY.', null);
 const asked = (content: string): SessionItem => ({ type: 'message', role: 'user', content });
 
 async function say(items: readonly SessionItem[], turn = 1, signal = new AbortController().signal): Promise<ModelEvent[]> {
-  const call = { instructions: 'two words', items, turn, env: {}, logger: makeContext().logger };
+  const call = { instructions: 'two words', items, tools: [tool], turn, env: {}, logger: makeContext().logger };
   const events: ModelEvent[] = [];
   for await (const chunk of model.call(call, signal)) events.push(...chunk);
   return events;

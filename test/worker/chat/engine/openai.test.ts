@@ -18,6 +18,7 @@ t.teardown(async () => {
 const SETTINGS: OpenAiSettings = {
   modelId: 'm',
   params: {},
+  output: null,
   api: 'responses',
   baseUrl: server.url,
   timeoutMs: 5_000,
@@ -36,10 +37,10 @@ interface CallOptions {
 /** One call whose message asks the server for this step; the number keeps the messages, by which failures are counted, apart. */
 async function call(step: ModelStep, options: CallOptions = {}) {
   asked += 1;
-  const model = createOpenAiModel({ ...SETTINGS, ...options.settings }, [], client);
+  const model = createOpenAiModel({ ...SETTINGS, ...options.settings }, client);
   const { logger, logged } = makeContext();
   const items = [{ type: 'message', role: 'user', content: `${asked} @model ${JSON.stringify(step)}` }] as const;
-  const request = { instructions: '', items, turn: 1, env: options.env ?? { OPENAI_API_KEY: KEY }, logger };
+  const request = { instructions: '', items, tools: [], turn: 1, env: options.env ?? { OPENAI_API_KEY: KEY }, logger };
   const events: ModelEvent[] = [];
   for await (const chunk of model.call(request, options.signal ?? new AbortController().signal)) {
     events.push(...chunk);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { SessionItem } from '../../../../shared/chat.ts';
+import type { ModelItem, SessionItem } from '../../../../shared/chat.ts';
 import { makeContext } from '../../../helpers/interaction.ts';
 import { responsesEvents } from '../../../helpers/responses_wire.ts';
 import { contentOf, type ModelStep } from '../../../helpers/model_steps.ts';
@@ -7,8 +7,10 @@ import type { ModelEvent } from '../../../../worker/chat/engine/model.ts';
 import { createResponsesApi } from '../../../../worker/chat/engine/responses.ts';
 
 const tool = { name: 'add', description: 'adds', parameters: { type: 'object' } };
-const api = createResponsesApi({ modelId: 'm', params: { temperature: 0.2, max_tokens: 5, top_p: 0.9 } }, [tool]);
-const call = (items: readonly SessionItem[], instructions = 'Be brief.') => ({ instructions, items, turn: 1, env: {}, logger: makeContext().logger });
+const api = createResponsesApi({ modelId: 'm', params: { temperature: 0.2, max_tokens: 5, top_p: 0.9 }, output: null });
+const call = (items: readonly ModelItem[], instructions = 'Be brief.') => ({
+  instructions, items, tools: [tool], turn: 1, env: {}, logger: makeContext().logger,
+});
 
 /** Reads events of type and fields, as they stand on the wire; `named` says whether they have an `event:` line. */
 function read(events: readonly object[], named = false): ModelEvent[] {
@@ -28,7 +30,25 @@ t.test('the request has the model, its parameters by the API\'s names, the tools
     model: 'm', stream: true, store: false, max_output_tokens: 5, temperature: 0.2, top_p: 0.9,
     tools: [{ type: 'function', strict: false, ...tool }], instructions: 'Be brief.', input: [],
   });
-  t.same(createResponsesApi({ modelId: 'm', params: { store: true } }, []).body(call([], '')), { model: 'm', stream: true, store: true, input: [] });
+  t.same(createResponsesApi({ modelId: 'm', params: { store: true }, output: null }).body({ ...call([], ''), tools: [] }), {
+    model: 'm', stream: true, store: true, input: [],
+  });
+});
+
+t.test('the form of the answer stands beside what the parameters say of its text', async (t) => {
+  const output = { name: 'total', schema: { type: 'object' }, strict: true };
+  const body = createResponsesApi({ modelId: 'm', params: { text: { verbosity: 'low' } }, output }).body(call([]));
+  t.same(body['text'], { verbosity: 'low', format: { type: 'json_schema', ...output } });
+});
+
+t.test('a message in parts and what only other agents keep', async (t) => {
+  const parts = [{ type: 'input_text', text: 'look' }, { type: 'input_image', image: 'data:image/png;base64,AA==' }] as const;
+  const reasoning = { type: 'reasoning', content: [] } as unknown as SessionItem;
+  const result = { type: 'function_call_result', callId: 'c', name: 'add', status: 'completed', output: 'two' } as unknown as SessionItem;
+  t.same(api.body(call([{ type: 'message', role: 'user', content: parts }, reasoning, result]))['input'], [
+    { role: 'user', content: [{ type: 'input_text', text: 'look' }, { type: 'input_image', image_url: 'data:image/png;base64,AA==', detail: 'auto' }] },
+    { type: 'function_call_output', call_id: 'c', output: 'two' },
+  ]);
 });
 
 t.test('session items become input items', async (t) => {

@@ -3,7 +3,10 @@ import { makeContext } from '../../../helpers/interaction.ts';
 import { recordAnswer } from '../../../helpers/recording_answer.ts';
 import { waitFor } from '../../../helpers/wait_for.ts';
 import type { Model, ModelCall, ModelEvent } from '../../../../worker/chat/engine/model.ts';
+import type { Output } from '../../../../worker/chat/engine/output.ts';
+import { createToolboxes } from '../../../../worker/chat/engine/toolbox.ts';
 import type { Tool } from '../../../../worker/chat/engine/tools.ts';
+import type { TurnAgent } from '../../../../worker/chat/engine/turn_agent.ts';
 import { runTurns } from '../../../../worker/chat/engine/turns.ts';
 import { createUsageMeter } from '../../../../worker/chat/engine/usage.ts';
 
@@ -30,11 +33,19 @@ function scripted(...turns: readonly (readonly (readonly ModelEvent[])[])[]): Mo
 
 const now: Tool = { name: 'now', description: 'now', parameters: {}, timeoutMs: 1_000, validate: (args) => args, execute: () => 'noon' };
 
-async function run(model: Model, overrides: { readonly maxTurns?: number; readonly answer?: ReturnType<typeof recordAnswer> } = {}) {
+async function run(model: Model, overrides: { readonly maxTurns?: number; readonly output?: Output; readonly answer?: ReturnType<typeof recordAnswer> } = {}) {
   const answer = overrides.answer ?? recordAnswer('What time is it?');
   const meter = createUsageMeter();
-  const settings = { model, tools: new Map([['now', now]]), instructions: () => 'Be exact.', maxTurns: overrides.maxTurns ?? 3 };
-  const end = await runTurns(settings, { message: 'What time is it?', history: [], turnCount: 4 }, makeContext(), answer, meter);
+  const agent: TurnAgent = {
+    name: 'exact',
+    model,
+    instructions: () => 'Be exact.',
+    output: overrides.output ?? null,
+    handoffs: new Map(),
+    openTools: createToolboxes({ own: [now], mcp: null, agents: [], handoffs: [] }),
+  };
+  const input = { message: 'What time is it?', history: [], turnCount: 4, files: [] };
+  const end = await runTurns(agent, overrides.maxTurns ?? 3, input, { context: makeContext(), answer, usage: meter });
   return { end, answer };
 }
 
@@ -69,4 +80,37 @@ t.test('a reader that is behind holds the model back', async (t) => {
   resolve();
   await running;
   t.equal(answer.pieces(), 2);
+});
+
+const yes: Output = {
+  format: { name: 'yes', schema: {}, strict: false },
+  problemOf: (answer) => (answer === 'yes' ? null : `it is ${JSON.stringify(answer)}`),
+};
+
+t.test('an answer of the wrong form may be said again once, and neither the reader nor the session is told why', async (t) => {
+  const model = scripted([[text('no'), stop]], [[text('yes'), stop]]);
+  const { end, answer } = await run(model, { output: yes, maxTurns: 1 });
+  t.same(answer.messages, ['no', 'yes']);
+  t.equal(answer.items.length, 3);
+  t.same(model.calls[1]?.items.at(-1), {
+    type: 'message',
+    role: 'user',
+    content: 'Your answer does not fit the schema: it is "no". Answer again, with JSON that fits it and nothing else.',
+  });
+  t.equal(end.usage?.total_tokens, 24);
+});
+
+t.test('what it was told stays at its place when tools run before it answers again', async (t) => {
+  const model = scripted([[text('no'), stop]], [toolTurn], [[text('yes'), stop]]);
+  const { answer } = await run(model, { output: yes });
+  t.same(answer.messages, ['no', 'yes']);
+  t.same(model.calls[2]?.items.map((item) => ('role' in item ? item.role : item.type)), ['user', 'assistant', 'user', 'function_call', 'function_call_result']);
+});
+
+t.test('an answer that is wrong twice is output_invalid', async (t) => {
+  for (const words of ['no', '']) {
+    const model = scripted([[text(words), stop]]);
+    await t.rejects(run(model, { output: yes, maxTurns: 5 }), { code: 'OUTPUT_INVALID', message: `The answer does not fit the agent's output_schema: it is ${JSON.stringify(words)}.` });
+    t.equal(model.calls.length, 2);
+  }
 });

@@ -2,6 +2,9 @@
 
 const WORDS = 'the quick brown fox jumps over the lazy dog while seven wizards quietly box up their queer jars '.repeat(4).split(' ');
 
+/** What every request asks. */
+export const QUESTION = 'Say the sentence.';
+
 /** Pieces of text in one answer. */
 export const TOKEN_COUNT = 64;
 

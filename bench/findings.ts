@@ -5,8 +5,8 @@ import type { Ratio } from './statistics.ts';
 export interface Row {
   readonly what: string;
   readonly unit: string;
-  readonly bare: number | null;
-  readonly ours: number;
+  /** One for each of the finding's sides, in their order; null where there is none. */
+  readonly figures: readonly (number | null)[];
   readonly ratio: Ratio | null;
 }
 
@@ -18,6 +18,8 @@ export interface Aim {
 
 export interface Finding {
   readonly title: string;
+  /** Who is compared. */
+  readonly sides: readonly string[];
   readonly rows: readonly Row[];
   readonly aims: readonly Aim[];
   readonly deviations: readonly string[];

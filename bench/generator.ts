@@ -1,5 +1,6 @@
 // The bench's side of the load generator and of the model: one of each, for as long as the bench runs.
-import type { Job, JobResults, LoadMessage } from './load/jobs.ts';
+import { createJobSender } from './job_process.ts';
+import type { Job, JobResults } from './load/jobs.ts';
 import { forkModule } from './processes.ts';
 
 export interface Model {
@@ -20,16 +21,7 @@ export async function startModel(children: AsyncDisposableStack): Promise<Model>
 
 export async function startGenerator(children: AsyncDisposableStack): Promise<Generator> {
   const { child } = await forkModule('./load.ts', children);
-  let settle: ((message: LoadMessage) => void) | null = null;
-  child.on('message', (message: LoadMessage) => settle?.(message));
-  child.on('exit', () => settle?.({ type: 'failed', message: 'the load generator ended' }));
-
-  const run = async <J extends Job>(job: J): Promise<JobResults[J['type']]> => {
-    const answer = new Promise<LoadMessage>((resolve) => (settle = resolve));
-    child.send(job);
-    const message = await answer;
-    if (message.type === 'result') return message.result as JobResults[J['type']];
-    throw new Error(message.type === 'failed' ? message.message : `unexpected ${message.type}`);
-  };
+  const send = createJobSender(child, 'the load generator');
+  const run = async <J extends Job>(job: J) => (await send(job)) as JobResults[J['type']];
   return { pid: child.pid ?? 0, run };
 }

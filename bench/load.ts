@@ -1,17 +1,11 @@
-// The load generator as a process of its own: takes one job at a time from its parent and answers with what it measured.
+// The load generator as a process of its own.
+import { takeJobs } from './job_process.ts';
 import { runClosedLoop } from './load/closed_loop.ts';
 import { runFirstTokens } from './load/first_tokens.ts';
-import type { Job, LoadMessage } from './load/jobs.ts';
+import type { Job } from './load/jobs.ts';
 import { runPaced } from './load/paced.ts';
 
-process.on('message', (job: Job) => {
-  run(job).then(
-    (result) => tell({ type: 'result', result }),
-    (error: unknown) => tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) }),
-  );
-});
-process.on('disconnect', () => process.exit());
-tell({ type: 'ready' });
+takeJobs(run);
 
 function run(job: Job): Promise<unknown> {
   switch (job.type) {
@@ -24,8 +18,4 @@ function run(job: Job): Promise<unknown> {
     default:
       return job satisfies never;
   }
-}
-
-function tell(message: LoadMessage): void {
-  process.send?.(message);
 }

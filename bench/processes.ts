@@ -8,9 +8,19 @@ import { fileURLToPath } from 'node:url';
 const READY_TIMEOUT_MS = 30_000;
 const END_TIMEOUT_MS = 10_000;
 
+export interface ForkOptions {
+  readonly args?: readonly string[];
+  /** In the place of the caller's own. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Forks a module of the bench that sends a `ready` message; resolves with the process and that message. */
-export async function forkModule(file: string, children: AsyncDisposableStack): Promise<{ child: ChildProcess; ready: { port?: number } }> {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), { execArgv: [] });
+export async function forkModule(
+  file: string,
+  children: AsyncDisposableStack,
+  { args = [], env }: ForkOptions = {},
+): Promise<{ child: ChildProcess; ready: { port?: number } }> {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, { execArgv: [], ...(env === undefined ? {} : { env }) });
   children.defer(() => end(child));
   const [ready] = (await Promise.race([once(child, 'message'), endedEarly(child, file)])) as [{ port?: number }];
   return { child, ready };

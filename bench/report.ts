@@ -3,12 +3,11 @@ import { availableParallelism, cpus, loadavg } from 'node:os';
 import type { Aim, Finding, Row } from './findings.ts';
 import type { Ratio } from './statistics.ts';
 
-const HEAD = ['', 'unit', 'bare', 'ours', 'ours/bare', 'pair by pair'];
-
 /** One measurement as text. */
-export function formatFinding({ title, rows, notes }: Finding): string {
-  const cells = [HEAD, ...rows.map(toCells)];
-  const widths = HEAD.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+export function formatFinding({ title, sides, rows, notes }: Finding): string {
+  const head = toHead(sides);
+  const cells = [head, ...rows.map(toCells)];
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
   const align = (cell: string, column: number) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0));
   const lines = cells.map((row) => row.map(align).join('  ').trimEnd());
   return [`\n## ${title}`, ...lines, ...notes.map((note) => `  (${note})`)].join('\n');
@@ -25,8 +24,13 @@ export function formatAims(aims: readonly Aim[]): string {
   return ['\naims', ...aims.map(({ what, measured, met }) => `  ${met ? 'met    ' : 'NOT met'}  ${what}: ${measured}`)].join('\n');
 }
 
-function toCells({ what, unit, bare, ours, ratio }: Row): string[] {
-  return [what, unit, bare === null ? '' : formatFigure(bare), formatFigure(ours), ...formatRatio(ratio)];
+/** Of two sides it is clear which ratio is meant; of more, each row says it. */
+function toHead(sides: readonly string[]): string[] {
+  return ['', 'unit', ...sides, sides.length === 2 ? sides.toReversed().join('/') : 'ratio', 'pair by pair'];
+}
+
+function toCells({ what, unit, figures, ratio }: Row): string[] {
+  return [what, unit, ...figures.map((figure) => (figure === null ? '' : formatFigure(figure))), ...formatRatio(ratio)];
 }
 
 /** Three significant digits, or all of a whole number. */

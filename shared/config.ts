@@ -1,5 +1,7 @@
 // Configuration: flags and environment in, one frozen object out. The tables below are also what `--help` and the README show.
 import { z } from 'zod';
+import { adminToken, DAY_S, decimal, flag, origins, seconds, whole } from './config_values.ts';
+import type { Secret } from './secret.ts';
 
 export const MODES = ['chat', 'agent', 'logs', 'tokens', 'health'] as const;
 export type Mode = (typeof MODES)[number];
@@ -30,6 +32,8 @@ export interface Config {
   readonly dataDir: string;
   readonly authEnabled: boolean;
   readonly authForced: boolean;
+  /** Without one, that of the data directory counts. */
+  readonly adminToken: Secret;
   readonly maxMessageBytes: number;
   readonly sessionTtlMs: number;
   readonly chatTimeoutMs: number;
@@ -62,55 +66,22 @@ export class ConfigError extends Error {
   }
 }
 
-const DAY_S = 86_400;
-
-/** A whole number written in decimal digits: no sign, no exponent, no spaces. */
-const whole = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,15}$/, `a whole number from ${min} to ${max}`)
-    .transform(Number)
-    .refine((n) => n >= min && n <= max, `a whole number from ${min} to ${max}`);
-
-/** A decimal number, such as 0.5. */
-const decimal = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,12}(\.\d{1,9})?$/, `a number from ${min} to ${max}`)
-    .transform(Number)
-    .refine((n) => n >= min && n <= max, `a number from ${min} to ${max}`);
-
-const seconds = (min: number, max: number) => decimal(min, max).transform((s) => Math.round(s * 1000));
-
-const flag = z
-  .string()
-  .transform((text) => text.toLowerCase())
-  .refine((text) => ['true', 'false', '1', '0', 'yes', 'no', 'on', 'off'].includes(text), 'true or false')
-  .transform((text) => ['true', '1', 'yes', 'on'].includes(text));
-
-const origins = z
-  .string()
-  .transform((text) => text.split(',').map((origin) => origin.trim()).filter((origin) => origin !== ''))
-  .refine((list) => list.every(isOrigin), 'origins such as https://app.example.org, separated by commas, or *');
-
-function isOrigin(text: string): boolean {
-  if (text === '*') return true;
-  return URL.canParse(text) && new URL(text).origin === text && !text.includes('*');
-}
-
 interface VariableRow<T> {
   readonly schema: z.ZodType<T, string>;
   /** As the README shows it, and as it is parsed where the variable is not set. */
   readonly fallback: string;
   readonly doc: string;
+  /** Its value is never shown. */
+  readonly secret: boolean;
 }
 
-const row = <T>(schema: z.ZodType<T, string>, fallback: string, doc: string): VariableRow<T> => ({ schema, fallback, doc });
+const row = <T>(schema: z.ZodType<T, string>, fallback: string, doc: string, secret = false): VariableRow<T> => ({ schema, fallback, doc, secret });
 
 /** The environment variables that the server itself reads, with their defaults. */
 export const VARIABLES = {
   AGENT_AUTH_ENABLED: row(flag, 'true', 'false: nobody is asked for a token, for nothing'),
   FORCE_AUTH: row(flag, 'false', 'true: a request from this machine is asked for a token too'),
+  OAI_ADMIN_TOKEN: row(adminToken, '', 'the admin token; where it is not set, one is made at the first start, in the data directory', true),
   MAX_MESSAGE_SIZE_BYTES: row(whole(1, 67_108_864), '1048576', 'longest `message`, in bytes of UTF-8'),
   SESSION_TTL_SECONDS: row(seconds(1, 3650 * DAY_S), String(30 * DAY_S), 'how long a session is kept after its last interaction'),
   CHAT_TIMEOUT_SECONDS: row(seconds(0.1, DAY_S), '600', 'longest interaction, its waiting included'),
@@ -136,7 +107,7 @@ export const OPTION_VARIABLES = ['PORT', 'CONFIG_ROOT', 'OAI_DATA_DIR'] as const
 export const MODEL_VARIABLES = ['OPENAI_API_KEY', 'OPENAI_BASE_URL'] as const;
 
 /** Of the servers that this one replaces or will grow into: set without effect, which a start says. */
-const UNUSED_VARIABLE = /^(REDIS_(URL|HOST|PORT)|DB_LOGGING_ENABLED|LOGGING_DB_.+|LOG_RETENTION_DAYS|LOG_CONTENT|SPOOL_MAX_MB|RATE_LIMIT_CHAT|MAX_CONCURRENT_PER_TOKEN|TRUSTED_PROXIES|OAI_ADMIN_TOKEN)$/;
+const UNUSED_VARIABLE = /^(REDIS_(URL|HOST|PORT)|DB_LOGGING_ENABLED|LOGGING_DB_.+|LOG_RETENTION_DAYS|LOG_CONTENT|SPOOL_MAX_MB|RATE_LIMIT_CHAT|MAX_CONCURRENT_PER_TOKEN|TRUSTED_PROXIES)$/;
 
 interface OptionRow {
   readonly flag: string;
@@ -185,7 +156,9 @@ export function parseConfig(
     return text === undefined ? null : parse('flag', SERVE_OPTIONS[name].flag.match(/--[a-z-]+/)?.[0] ?? name, text, schema);
   };
   const variable = <N extends VariableName>(name: N) =>
-    parse('variable', name, set(env[name]) ?? VARIABLES[name].fallback, VARIABLES[name].schema as never) as z.output<(typeof VARIABLES)[N]['schema']>;
+    parse('variable', name, set(env[name]) ?? VARIABLES[name].fallback, VARIABLES[name].schema as never, VARIABLES[name].secret) as z.output<
+      (typeof VARIABLES)[N]['schema']
+    >;
 
   const portSchema = whole(0, 65_535);
   const portOfEnv = set(env['PORT']);
@@ -207,6 +180,7 @@ export function parseConfig(
     dataDir: option('dataDir', nonEmpty) ?? set(env['OAI_DATA_DIR']) ?? `.oai-agent-server/${agentSlug}`,
     authEnabled: variable('AGENT_AUTH_ENABLED'),
     authForced: variable('FORCE_AUTH'),
+    adminToken: variable('OAI_ADMIN_TOKEN'),
     maxMessageBytes: variable('MAX_MESSAGE_SIZE_BYTES'),
     sessionTtlMs: variable('SESSION_TTL_SECONDS'),
     chatTimeoutMs: variable('CHAT_TIMEOUT_SECONDS'),
@@ -235,8 +209,9 @@ function set(value: string | undefined): string | undefined {
   return value === undefined || value === '' ? undefined : value;
 }
 
-function parse<T>(kind: 'flag' | 'variable', name: string, text: string, schema: z.ZodType<T, string>): T {
+function parse<T>(kind: 'flag' | 'variable', name: string, text: string, schema: z.ZodType<T, string>, secret = false): T {
   const result = schema.safeParse(text);
   if (result.success) return result.data;
-  throw new ConfigError(kind, `${name}: expected ${result.error.issues[0]?.message ?? 'another value'}, got ${JSON.stringify(text.slice(0, 100))}`);
+  const shown = secret ? `${text.length} characters` : JSON.stringify(text.slice(0, 100));
+  throw new ConfigError(kind, `${name}: expected ${result.error.issues[0]?.message ?? 'another value'}, got ${shown}`);
 }

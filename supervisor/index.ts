@@ -1,7 +1,7 @@
 // Starts a server: opens its parts in order, each with what closes it, and stops it without dropping what runs.
 import { collectGarbage } from '../shared/collect_garbage.ts';
 import type { AgentFacts } from '../shared/protocol.ts';
-import { createAuthentication } from './access/caller.ts';
+import { openAccess } from './access/access.ts';
 import type { App, Phase } from './app.ts';
 import { openDataDirectory } from './data_directory.ts';
 import { createHttpServer, type HttpServer } from './http/server.ts';
@@ -12,8 +12,9 @@ import { createMetrics } from './metrics.ts';
 import { startNotices } from './notices.ts';
 import { routeTable } from './routes/table.ts';
 import { StartError } from './start_error.ts';
-import { openSessionStore, type SessionStore } from './store/sqlite.ts';
+import { openEmbeddedStore, type EmbeddedStore } from './store/embedded.ts';
 import { sweepSessions } from './store/sweep.ts';
+import { openUploads } from './uploads/uploads.ts';
 import { readVersion } from './version.ts';
 import { bootGeneration, type BootOptions } from './workers/boot.ts';
 import { Dispatcher } from './workers/dispatcher.ts';
@@ -54,25 +55,32 @@ export async function start(options: StartOptions): Promise<RunningServer> {
   try {
     const directory = await openDataDirectory(config.dataDir);
     closers.push(() => directory.close());
+    const uploads = await openUploads(directory.file('uploads'), log);
+    closers.push(() => uploads.close());
     const store = openStore(directory.file('state.db'), log);
     closers.push(() => store.close());
-    closers.push(sweepSessions(store, log));
+    closers.push(sweepSessions(store.sessions, log));
+    const onRefused = (status: number): void => metrics.countRefusal(status);
+    const access = await openAccess({ config, store: store.tokens, file: directory.file, log, onRefused });
+    closers.push(() => access.close());
     const [generation, version] = await Promise.all([bootGeneration(options, config.workers, log, () => dispatcher.assign()), readVersion()]);
     closers.push(() => generation.close(CLOSE_GRACE_MS));
     const dispatcher = new Dispatcher(() => generation, config.queueLimit);
     closers.push(watchHeartbeats(() => generation.all(), config.stuckTimeoutMs));
     const metrics = createMetrics({ active: () => interactions.active, queued: () => interactions.queued, slots: () => generation.all() });
-    const sessions = new Sessions(store, config.sessionTtlMs, log);
+    const sessions = new Sessions(store.sessions, config.sessionTtlMs, log);
     const interactions = new Interactions({
       config,
       log,
       sessions,
       dispatcher,
       agentName: config.agent,
+      tokenEnd: access.live.endOf,
       maxItems: () => generation.facts.maxItems,
       onEnd: (interaction) => {
         metrics.countInteraction(interaction);
         const { request, status, error, timing } = interaction;
+        uploads.release(request.id);
         log.info({ interaction_id: request.id, session_id: request.sessionId, status, code: error?.code, ...timing }, 'interaction ended');
       },
     });
@@ -89,7 +97,9 @@ export async function start(options: StartOptions): Promise<RunningServer> {
       version,
       interactions,
       sessions,
-      store,
+      store: store.sessions,
+      tokens: access.tokens,
+      uploads,
       metrics,
       generation: () => generation,
       phase: () => phase,
@@ -98,7 +108,7 @@ export async function start(options: StartOptions): Promise<RunningServer> {
     const http = createHttpServer({
       config,
       routes: routeTable(app),
-      authenticate: createAuthentication(config),
+      authenticate: access.authenticate,
       log,
       onResponse: (route, status) => metrics.countResponse(route?.method ?? '', route?.path ?? '', status),
     });
@@ -124,10 +134,15 @@ export async function start(options: StartOptions): Promise<RunningServer> {
       agent: config.agent,
       workers: config.workers,
       generation: generation.number,
-      notices: startNotices(config, generation.facts, [...(process.env['NODE_OPTIONS'] ?? '').split(' '), ...process.execArgv]),
+      notices: startNotices(config, generation.facts, [...(process.env['NODE_OPTIONS'] ?? '').split(' '), ...process.execArgv], {
+        count: (await access.tokens.list()).length,
+        adminToken: access.adminToken,
+        isTerminal: options.isTerminal,
+      }),
       stop,
       stopNow: () => {
         interactions.endAll();
+        void access.close();
         store.close();
         directory.close();
       },
@@ -147,9 +162,9 @@ export async function inspectAgent(options: StartOptions): Promise<AgentFacts> {
   return generation.facts;
 }
 
-function openStore(file: string, log: Logger): SessionStore {
+function openStore(file: string, log: Logger): EmbeddedStore {
   try {
-    return openSessionStore(file);
+    return openEmbeddedStore(file);
   } catch (error) {
     log.debug({ err: error }, 'the embedded store could not be opened');
     throw new StartError(1, `the embedded store ${file} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);

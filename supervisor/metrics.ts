@@ -10,6 +10,8 @@ export interface Metrics {
   text(): Promise<string>;
   countResponse(method: string, route: string, status: number): void;
   countInteraction(interaction: Interaction): void;
+  /** A request was not let in; why, is nobody's business but its sender's. */
+  countRefusal(status: number): void;
 }
 
 export interface Gauged {
@@ -25,6 +27,7 @@ export function createMetrics(gauged: Gauged): Metrics {
 
   const responses = new Counter({ name: 'oai_http_responses_total', help: 'HTTP responses', labelNames: ['method', 'route', 'status'], registers });
   const interactions = new Counter({ name: 'oai_interactions_total', help: 'Ended interactions', labelNames: ['status', 'code'], registers });
+  const refusals = new Counter({ name: 'oai_auth_failures_total', help: 'Requests that were not let in', labelNames: ['status'], registers });
   const tokens = new Counter({ name: 'oai_tokens_total', help: 'Tokens that models reported', labelNames: ['direction'], registers });
   const duration = new Histogram({ name: 'oai_interaction_seconds', help: 'From admission to the end', buckets: SECONDS, registers });
   const wait = new Histogram({ name: 'oai_queue_seconds', help: 'From admission to a worker', buckets: SECONDS, registers });
@@ -37,6 +40,7 @@ export function createMetrics(gauged: Gauged): Metrics {
     contentType: registry.contentType,
     text: () => registry.metrics(),
     countResponse: (method, route, status) => responses.inc({ method, route, status }),
+    countRefusal: (status) => refusals.inc({ status }),
     countInteraction({ status, error, usage, timing }) {
       interactions.inc({ status, code: error?.code.toLowerCase() ?? '' });
       duration.observe(timing.total_ms / 1000);

@@ -6,7 +6,7 @@ import { problemSchema } from './routes/schemas.ts';
 
 /** What every route can answer, because of the checks that come before any handler. */
 const COMMON_ERRORS = ['MALFORMED_REQUEST', 'NOT_FOUND', 'MODE_NOT_ALLOWED', 'METHOD_NOT_ALLOWED', 'INTERNAL'] as const satisfies readonly ErrorCode[];
-const ACCESS_ERRORS = ['DUPLICATE_CREDENTIALS', 'UNAUTHORIZED', 'FORBIDDEN'] as const satisfies readonly ErrorCode[];
+const ACCESS_ERRORS = ['DUPLICATE_CREDENTIALS', 'UNAUTHORIZED', 'FORBIDDEN', 'RATE_LIMITED', 'STORE_UNAVAILABLE'] as const satisfies readonly ErrorCode[];
 
 const SECURITY_SCHEMES = {
   bearer: { type: 'http', scheme: 'bearer' },
@@ -38,7 +38,7 @@ function operationOf(route: Route): unknown {
     tags: [route.mode],
     ...(route.scope === 'open' ? {} : { security: [{ bearer: [] }, { apiKey: [] }], 'x-scope': route.scope }),
     parameters: parametersOf(route),
-    ...(route.body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(route.body) } } } }),
+    ...(route.body === undefined ? {} : { requestBody: { required: true, content: { [route.bodyType ?? 'application/json']: { schema: jsonSchema(route.body) } } } }),
     responses: {
       [success.status]: {
         description: success.description,

@@ -1,31 +1,28 @@
 // Requests back to back on a number of connections, for a time: how many answers came whole.
 import { createCheck } from './checks.ts';
-import { openConnection, type Connection } from './connection.ts';
-import { createDeviationLog } from './deviations.ts';
-import type { ClosedLoopJob, ClosedLoopResult } from './jobs.ts';
+import { openConnection } from './connection.ts';
+import type { ClosedLoopJob, ClosedLoopResult, Target } from './jobs.ts';
+import { runLoop, type Ask } from './loop.ts';
 
-/** Runs until `durationMs` is over and the answers then under way have ended; `elapsedMs` is until the last of them. */
 export async function runClosedLoop({ target, concurrency, durationMs }: ClosedLoopJob): Promise<ClosedLoopResult> {
-  const deviations = createDeviationLog();
-  const open = () => openConnection(target, createCheck(target.kind, false, ignore));
-  const connections = await Promise.all(Array.from({ length: concurrency }, open));
-  const startedMs = performance.now();
-  let completed = 0;
+  const askers = await Promise.all(Array.from({ length: concurrency }, () => openAsker(target)));
+  const result = await runLoop(
+    askers.map(({ ask }) => ask),
+    durationMs,
+  );
+  for (const asker of askers) asker.close();
+  return result;
+}
 
-  const askAgain = async (first: Connection) => {
-    let connection = first;
-    while (performance.now() - startedMs < durationMs && !deviations.tooMany()) {
-      if (!connection.isOpen()) connection = await open();
-      const deviation = await connection.exchange();
-      if (deviation === null) completed += 1;
-      else deviations.add(deviation);
-    }
-    return connection;
+/** Asks on one connection, and on another when the server has closed it. */
+async function openAsker(target: Target): Promise<{ readonly ask: Ask; readonly close: () => void }> {
+  const open = () => openConnection(target, createCheck(target.kind, false, ignore));
+  let connection = await open();
+  const ask: Ask = async () => {
+    if (!connection.isOpen()) connection = await open();
+    return connection.exchange();
   };
-  const last = await Promise.all(connections.map(askAgain));
-  const elapsedMs = performance.now() - startedMs;
-  for (const connection of last) connection.close();
-  return { completed, elapsedMs, deviations: deviations.result() };
+  return { ask, close: () => connection.close() };
 }
 
 function ignore(): void {}

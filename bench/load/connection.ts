@@ -1,6 +1,7 @@
 // One kept-alive connection that asks the same again and again, and holds each answer against its check.
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { QUESTION } from '../answer.ts';
 import type { Check } from './checks.ts';
 import type { Target } from './jobs.ts';
 import { createResponseReader } from './response_reader.ts';
@@ -49,8 +50,8 @@ export async function openConnection(target: Target, check: Check): Promise<Conn
 function renderRequest(target: Target): Buffer {
   const body =
     target.kind === 'model'
-      ? '{"model":"bench-model","stream":true,"messages":[{"role":"user","content":"Say the sentence."}]}'
-      : '{"message":"Say the sentence."}';
+      ? `{"model":"bench-model","stream":true,"messages":[{"role":"user","content":"${QUESTION}"}]}`
+      : `{"message":"${QUESTION}"}`;
   const head = `POST ${target.path} HTTP/1.1\r\nHost: 127.0.0.1:${target.port}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
   return Buffer.from(`${head}\r\n\r\n${body}`);
 }

@@ -9,12 +9,16 @@ export interface Target {
   readonly path: string;
 }
 
-/** Requests one after another on each of `concurrency` connections, for a time. */
-export interface ClosedLoopJob {
-  readonly type: 'closed_loop';
-  readonly target: Target;
+/** `concurrency` askers, each of which asks again when its answer is whole, for a time. */
+export interface LoopJob {
   readonly concurrency: number;
   readonly durationMs: number;
+}
+
+/** A connection for each asker. */
+export interface ClosedLoopJob extends LoopJob {
+  readonly type: 'closed_loop';
+  readonly target: Target;
 }
 
 /** Paced streams, always `streams` of them open once all have begun, begun evenly over the time that one of them takes. */
@@ -67,8 +71,3 @@ export interface JobResults {
   readonly paced: PacedResult;
   readonly first_tokens: FirstTokensResult;
 }
-
-export type LoadMessage =
-  | { readonly type: 'ready' }
-  | { readonly type: 'result'; readonly result: unknown }
-  | { readonly type: 'failed'; readonly message: string };

@@ -42,16 +42,16 @@ export function measurePaced(bench: Bench): Promise<Finding> {
     const row = (what: string, unit: string, figure: (round: Round) => number): Row => {
       const bare = rounds.bare.map(figure);
       const ours = rounds.ours.map(figure);
-      return { what, unit, bare: median(bare), ours: median(ours), ratio: pairedRatio(ours, bare) };
+      return { what, unit, figures: [median(bare), median(ours)], ratio: pairedRatio(ours, bare) };
     };
     const rows: Row[] = [
-      { what: `${streams} streams, whole answers`, unit: 'streams', bare: whole.bare, ours: whole.ours, ratio: null },
+      { what: `${streams} streams, whole answers`, unit: 'streams', figures: [whole.bare, whole.ours], ratio: null },
       row('', 'text events/s', ({ eventsPerSecond }) => eventsPerSecond),
       row('a token is late, p50', 'ms', ({ latenessP50 }) => latenessP50),
       row('a token is late, p99', 'ms', ({ latenessP99 }) => latenessP99),
       row('of a core', '%', ({ busy }) => busy),
     ];
     const notes = [`the model offers ${(streams * 1000) / TOKEN_INTERVAL_MS} text events/s at most`];
-    return { title: `a token every ${TOKEN_INTERVAL_MS} ms, chat_completions`, rows, aims: [], deviations, notes };
+    return { title: `a token every ${TOKEN_INTERVAL_MS} ms, chat_completions`, sides: SIDES, rows, aims: [], deviations, notes };
   });
 }

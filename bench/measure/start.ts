@@ -8,7 +8,7 @@ import { median } from '../statistics.ts';
 const MOST_START_MS = 1000;
 const MOST_RESIDENT_MB = 120;
 /** What a start leaves behind is collected by then. */
-const SETTLE_MS = 1000;
+export const SETTLE_MS = 1000;
 
 /** Starts both servers anew, with an empty data directory, as often as the plan says. */
 export async function measureStart(bench: Bench): Promise<Finding> {
@@ -27,9 +27,10 @@ export async function measureStart(bench: Bench): Promise<Finding> {
   const memory = median(memoryMb.ours);
   return {
     title: 'start and memory',
+    sides: SIDES,
     rows: [
-      { what: `start to ready, ${bench.plan.workers} workers`, unit: 'ms', bare: median(startMs.bare), ours: start, ratio: null },
-      { what: 'resident, idle', unit: 'MiB', bare: median(memoryMb.bare), ours: memory, ratio: null },
+      { what: `start to ready, ${bench.plan.workers} workers`, unit: 'ms', figures: [median(startMs.bare), start], ratio: null },
+      { what: 'resident, idle', unit: 'MiB', figures: [median(memoryMb.bare), memory], ratio: null },
     ],
     aims: [
       { what: `ready in less than ${MOST_START_MS} ms`, measured: `${start.toFixed(0)} ms`, met: start < MOST_START_MS },

@@ -69,15 +69,15 @@ export function measureThroughput(bench: Bench, plan: ThroughputPlan): Promise<F
       if (!bench.plan.stages.has(kind)) continue;
       for (const concurrency of plan.concurrencies) await compare({ kind, concurrency });
     }
-    rows.push({ what: 'resident after that', unit: 'MiB', bare: residentMb(pair.bare.pid), ours: residentMb(pair.ours.pid), ratio: null });
-    return { title: `as fast as it goes, ${plan.api}`, rows, aims, deviations, notes };
+    rows.push({ what: 'resident after that', unit: 'MiB', figures: SIDES.map((side) => residentMb(pair[side].pid)), ratio: null });
+    return { title: `as fast as it goes, ${plan.api}`, sides: SIDES, rows, aims, deviations, notes };
   });
 }
 
 function toRow(what: string, unit: string, rounds: Readonly<Record<Side, readonly Round[]>>, figure: (round: Round) => number): Row {
   const bare = rounds.bare.map(figure);
   const ours = rounds.ours.map(figure);
-  return { what, unit, bare: median(bare), ours: median(ours), ratio: pairedRatio(ours, bare) };
+  return { what, unit, figures: [median(bare), median(ours)], ratio: pairedRatio(ours, bare) };
 }
 
 function tellBusy(what: string, side: Side, rounds: readonly Round[]): string {

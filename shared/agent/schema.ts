@@ -49,7 +49,7 @@ const toolModule = z.strictObject({
 const mcpServer = z.strictObject({
   command: word.optional(),
   args: list(text).default([]),
-  env: z.record(z.string(), text, 'expected a mapping of names to texts').default({}),
+  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a name of a variable'), text, 'expected a mapping of names to texts').default({}),
   cwd: word.optional(),
   url: word.optional(),
   headers: z.record(z.string(), text, 'expected a mapping of names to texts').default({}),
@@ -66,7 +66,10 @@ const mcpServer = z.strictObject({
   if (url !== undefined && context.value.cwd !== undefined) problem('belongs to a server with a command', 'cwd');
 });
 
-const mcps = z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/, 'expected a name of letters, digits, _ and -, at most 32'), mcpServer, 'expected a mapping of names to servers');
+/** Tools are named `<server>__<tool>`: a name in which that __ could begin elsewhere would make two tools of one name. */
+const mcpName = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9-]|_(?=[A-Za-z0-9-])){0,31}$/, 'expected a name of letters, digits, - and single _, at most 32');
+
+const mcps = z.record(mcpName, mcpServer, 'expected a mapping of names to servers');
 
 const usedAgent = z.strictObject({
   agent: word,
@@ -92,6 +95,9 @@ const requestEnv = list(text.check((context) => {
   if (problem !== null) context.issues.push({ code: 'custom', input: context.value, message: problem });
 })).transform((names) => [...new Set(names)]);
 
+const maxTurns = whole(1, 1_000);
+const memory = z.strictObject({ max_items: whole(0, 2_000).default(200) }, 'expected a mapping with max_items').default({ max_items: 200 });
+
 /** The keys that every kind of agent can have. */
 const common = {
   name: text.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, 'expected a name of letters, digits, _ . and -').optional(),
@@ -107,9 +113,9 @@ export const declarativeSchema = z.strictObject({
   ...common,
   system_prompt: text.default(''),
   model,
-  max_turns: whole(1, 1_000).default(10),
+  max_turns: maxTurns.default(10),
   tools: list(toolModule).default([]),
-  memory: z.strictObject({ max_items: whole(0, 2_000).default(200) }, 'expected a mapping with max_items').default({ max_items: 200 }),
+  memory,
   allow_reinitialize: z.literal(false, LATER).default(false),
   mcps: mcps.default({}),
   agents: list(usedAgent).default([]),
@@ -121,6 +127,19 @@ export const generatorSchema = z.strictObject({
   chat: z.custom<GeneratorChat>((value) => typeof value === 'function', 'expected a function'),
 });
 
+/** The exports that a module may have beside an Agent of @openai/agents. */
+export const sdkSchema = z.strictObject({
+  description: common.description,
+  prompts: common.prompts,
+  environment: common.environment,
+  request_env: common.request_env,
+  port: common.port,
+  tags: common.tags,
+  max_turns: maxTurns.optional(),
+  memory,
+});
+
+export type DefinitionSchema = typeof declarativeSchema | typeof generatorSchema | typeof sdkSchema;
 export type DeclarativeDefinition = z.output<typeof declarativeSchema>;
 export type McpServerDefinition = DeclarativeDefinition['mcps'][string];
 export type ModelDefinition = DeclarativeDefinition['model'];
@@ -129,7 +148,7 @@ export type GeneratorDefinition = z.output<typeof generatorSchema>;
 type GeneratorChat = (input: unknown, context: unknown) => unknown;
 
 /** The keys that may stand at a path of a definition, for the hint at a key that may not. */
-export function knownKeys(schema: typeof declarativeSchema | typeof generatorSchema, path: readonly PropertyKey[]): readonly string[] {
+export function knownKeys(schema: DefinitionSchema, path: readonly PropertyKey[]): readonly string[] {
   const nested: Readonly<Record<string, readonly string[]>> = {
     model: Object.keys(model.shape),
     tools: Object.keys(toolModule.shape),

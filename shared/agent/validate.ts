@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { AgentLoadError } from './load_error.ts';
 import { nearest } from './nearest.ts';
 import type { Origin } from './origin.ts';
-import { knownKeys, type declarativeSchema, type generatorSchema } from './schema.ts';
+import { knownKeys, type DefinitionSchema } from './schema.ts';
 
 interface Problem {
   readonly path: readonly PropertyKey[];
@@ -14,7 +14,7 @@ interface Problem {
  * The definition with its defaults. A key without a value, as YAML's `prompts:` alone on a line, counts as left out.
  * @throws AgentLoadError for the first problem in the order of the file
  */
-export function validate<S extends typeof declarativeSchema | typeof generatorSchema>(schema: S, definition: unknown, origin: Origin): z.output<S> {
+export function validate<S extends DefinitionSchema>(schema: S, definition: unknown, origin: Origin): z.output<S> {
   const result = schema.safeParse(withoutNulls(definition));
   if (result.success) return result.data as z.output<S>;
   const problems = result.error.issues.flatMap((issue) => problemsOf(issue, schema));
@@ -25,7 +25,7 @@ export function validate<S extends typeof declarativeSchema | typeof generatorSc
   throw new AgentLoadError(key === '' ? first.message : `${key}: ${first.message}`, origin.file, first.line);
 }
 
-function problemsOf(issue: z.core.$ZodIssue, schema: typeof declarativeSchema | typeof generatorSchema): Problem[] {
+function problemsOf(issue: z.core.$ZodIssue, schema: DefinitionSchema): Problem[] {
   if (issue.code !== 'unrecognized_keys') return [{ path: issue.path, message: issue.message }];
   const known = knownKeys(schema, issue.path);
   return issue.keys.map((key) => {

@@ -1,55 +1,46 @@
 // Who a request comes from, and what that caller may do.
-import type { IncomingMessage } from 'node:http';
 import { AppError } from '../../shared/errors.ts';
-import type { Config } from '../../shared/config.ts';
-import { createLocalRule } from './local.ts';
+import type { StoredToken } from '../store/tokens.ts';
+import { impliedScopes, SCOPES, type Scope } from './scopes.ts';
 
-export const SCOPES = ['chat', 'agent', 'logs', 'logs:all', 'admin'] as const;
-export type Scope = (typeof SCOPES)[number];
+/** What ends with a token: it does so at its expiry, or earlier when it is revoked. */
+export interface TokenReference {
+  readonly id: string;
+  /** ms since 1970. */
+  readonly expiresAt: number | null;
+}
 
 export interface Caller {
-  /** What it starts belongs to this id. */
-  readonly id: string;
+  /** What it starts belongs to this id. The parts before the colon keep the ids of users and of tokens apart, and from those without one. */
+  readonly id: 'anonymous' | 'admin' | `user:${string}` | `token:${string}`;
   readonly scopes: ReadonlySet<Scope>;
+  /** null: the request says whom it is for. */
+  readonly userId: string | null;
+  /** null without one, and for the admin token, which never ends. */
+  readonly token: TokenReference | null;
 }
 
-const ANYBODY: Caller = { id: 'anonymous', scopes: new Set(SCOPES) };
-const LOCAL: Caller = { id: 'anonymous', scopes: new Set<Scope>(['chat', 'agent', 'logs', 'logs:all']) };
+/** Where a route is open to everybody. */
+export const NOBODY: Caller = { id: 'anonymous', scopes: new Set(), userId: null, token: null };
+/** Where nobody is asked for a token. */
+export const ANYBODY: Caller = { ...NOBODY, scopes: new Set(SCOPES) };
+/** A request of this machine without a token. */
+export const LOCAL: Caller = { ...NOBODY, scopes: new Set<Scope>(['chat', 'agent', 'logs', 'logs:all']) };
+/** Whoever has the admin token. */
+export const ADMIN: Caller = { id: 'admin', scopes: new Set(SCOPES), userId: null, token: null };
 
-const CREDENTIAL_HEADERS = new Set(['authorization', 'x-api-key', 'api-token', 'api_token']);
-
-/**
- * Tells the caller of a request from its head alone.
- * @throws AppError DUPLICATE_CREDENTIALS, UNAUTHORIZED
- */
-export type Authenticate = (request: IncomingMessage) => Caller | Promise<Caller>;
-
-export function createAuthentication(config: Config): Authenticate {
-  if (!config.authEnabled) return () => ANYBODY;
-  const isLocal = createLocalRule(config.allowedOrigins);
-  return (request) => {
-    const credentials = countCredentials(request.rawHeaders);
-    if (credentials > 1) throw new AppError('DUPLICATE_CREDENTIALS');
-    if (credentials === 1 || config.authForced) throw unauthorized();
-    const local = isLocal(request);
-    return typeof local === 'boolean' ? localCaller(local) : local.then(localCaller);
-  };
+/** Tokens of one user are one caller, so that what a user began with one can be gone on with by another. */
+export function callerOf({ id, userId, scopes, expiresAt }: StoredToken): Caller {
+  return { id: userId === null ? `token:${id}` : `user:${userId}`, scopes: impliedScopes(scopes), userId, token: { id, expiresAt } };
 }
 
-function localCaller(isLocal: boolean): Caller {
-  if (!isLocal) throw unauthorized();
-  return LOCAL;
+/** @throws AppError FORBIDDEN where the caller lacks the scope */
+export function requireScope(caller: Caller, scope: Scope): void {
+  if (caller.scopes.has(scope)) return;
+  throw new AppError('FORBIDDEN', { message: caller.token === null ? WITHOUT_TOKEN : `The token lacks the scope ${scope}, which this route asks for.` });
 }
 
-function unauthorized(): AppError {
-  return new AppError('UNAUTHORIZED', { headers: { 'WWW-Authenticate': 'Bearer' } });
-}
-
-/** Counted in the raw fields: node keeps the first of two Authorization fields and joins two x-api-key. */
-function countCredentials(rawHeaders: readonly string[]): number {
-  let count = 0;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (CREDENTIAL_HEADERS.has((rawHeaders[i] as string).toLowerCase())) count += 1;
-  }
-  return count;
-}
+/** All that a request of this machine lacks. */
+const WITHOUT_TOKEN =
+  'This route asks for the scope admin, of requests from this machine too: ' +
+  'send the admin token, which is OAI_ADMIN_TOKEN or in the file admin-token of the data directory.';

@@ -17,13 +17,14 @@ export function sendJson(context: RequestContext, status: number, json: string, 
   send(context.response, status, 'application/json', json, headers);
 }
 
-/** Sends a whole body; of a HEAD request its head only. */
+/** Sends a whole body; of a HEAD request its head only. @param end how the response is ended with it */
 export function send(
   response: ServerResponse,
   status: number,
   contentType: string,
   body: string | Buffer,
   headers: Readonly<Record<string, string>> = {},
+  end: (response: ServerResponse, body: string | Buffer | undefined) => void = endWith,
 ): void {
   response.writeHead(status, {
     'Content-Type': contentType,
@@ -32,7 +33,11 @@ export function send(
     'X-Content-Type-Options': 'nosniff',
     ...headers,
   });
-  response.end(response.req.method === 'HEAD' ? undefined : body);
+  end(response, response.req.method === 'HEAD' ? undefined : body);
+}
+
+function endWith(response: ServerResponse, body: string | Buffer | undefined): void {
+  response.end(body);
 }
 
 export function sendEmpty(response: ServerResponse, status: number, headers: Readonly<Record<string, string>> = {}): void {

@@ -2,6 +2,7 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { AppError, ERRORS } from '../../shared/errors.ts';
 import { send } from './context.ts';
+import { endEarly } from './early_answer.ts';
 
 const PROBLEM = 'application/problem+json';
 /** Seconds, where the place that throws knows nothing better. */
@@ -21,15 +22,15 @@ export function sendProblem(response: ServerResponse, error: AppError, requestId
     response.destroy();
     return;
   }
-  // A body that was not read to its end cannot be followed by another request; what still comes is thrown away.
+  // A body that was not read to its end cannot be followed by another request.
   const unread = hasBody(response.req) && !response.req.complete;
-  if (unread) response.req.resume();
   response.statusMessage = titleOf(error.status);
-  send(response, error.status, PROBLEM, problemJson(error, requestId), {
+  const headers = {
     ...(retries(error) ? { 'Retry-After': String(error.details.retryAfterS ?? RETRY_AFTER_S) } : {}),
     ...(unread ? { Connection: 'close' } : {}),
     ...error.details.headers,
-  });
+  };
+  send(response, error.status, PROBLEM, problemJson(error, requestId), headers, unread ? endEarly : undefined);
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

@@ -1,7 +1,8 @@
 // Finds the route of a request by its raw path. The path is never made a URL: `//` would throw, and a proxy's rules would see another one than we do.
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '../../shared/errors.ts';
-import type { Mode } from '../../shared/config.ts';
+import { MODES, type Mode } from '../../shared/config.ts';
+import { SCOPES } from '../access/scopes.ts';
 import type { Route } from '../routes/route.ts';
 
 export interface Target {
@@ -38,13 +39,20 @@ export function parseTarget(request: IncomingMessage): Target {
   return { path, query: mark === -1 ? '' : target.slice(mark + 1) };
 }
 
-/** Compiles the table of routes. @returns finds the routes of a path @throws Error when two rows claim the same path and method */
+/**
+ * Compiles the table of routes.
+ * @returns finds the routes of a path
+ * @throws Error when two rows claim the same path and method, and for a row without mode or scope: what nobody has decided on is open to nobody
+ */
 export function compileRoutes(routes: readonly Route[]): (path: string) => Match | undefined {
   const exact = new Map<string, Map<string, Route>>();
   const patterns = new Map<string, Pattern>();
   for (const route of routes) {
+    checkPolicy(route);
     const byMethod = route.path.includes('{') ? patternOf(patterns, route.path).byMethod : methodsOf(exact, route.path);
     if (byMethod.has(route.method)) throw new Error(`two routes for ${route.method} ${route.path}`);
+    // A path is looked up before the method is known: its rows stand and fall together.
+    if ([...byMethod.values()].some(({ mode }) => mode !== route.mode)) throw new Error(`two modes for ${route.path}`);
     byMethod.set(route.method, route);
   }
   return (path) => {
@@ -56,6 +64,14 @@ export function compileRoutes(routes: readonly Route[]): (path: string) => Match
     }
     return undefined;
   };
+}
+
+/** Whatever the types say: a row that came about otherwise has to have them, too. */
+function checkPolicy({ method, path, mode, scope }: Route): void {
+  const modes: readonly unknown[] = [...MODES, 'always'];
+  const scopes: readonly unknown[] = [...SCOPES, 'open'];
+  if (!modes.includes(mode)) throw new Error(`${method} ${path} has no mode`);
+  if (!scopes.includes(scope)) throw new Error(`${method} ${path} has no scope`);
 }
 
 /** @returns the route @throws AppError NOT_FOUND, MODE_NOT_ALLOWED, METHOD_NOT_ALLOWED; null for an OPTIONS request */

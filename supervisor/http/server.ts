@@ -4,17 +4,22 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import type { Config } from '../../shared/config.ts';
 import { AppError } from '../../shared/errors.ts';
-import type { Authenticate, Caller } from '../access/caller.ts';
+import type { Authenticate } from '../access/authentication.ts';
+import { NOBODY, type Caller } from '../access/caller.ts';
 import type { Logger } from '../log.ts';
 import type { Route } from '../routes/route.ts';
 import { sendEmpty, type RequestContext } from './context.ts';
 import { applyCors } from './cors.ts';
+import { UPLOAD_TIMEOUT_MS } from './multipart.ts';
 import { rawProblem, sendProblem, toAppError } from './problem.ts';
 import { allowedMethods, chooseRoute, compileRoutes, parseTarget } from './router.ts';
 
-/** For the head and the whole of a request; node's defaults of 60 s and 300 s let a few hundred slow clients hold a server. */
+/** For the head of a request; node's default of 60 s lets a few hundred slow clients hold a server. */
 const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 60_000;
+/** For the whole of it: an upload's, and a little more, as that is told in better words where it is read. A JSON body has 60 s, see readJson. */
+const REQUEST_TIMEOUT_MS = UPLOAD_TIMEOUT_MS + 30_000;
+/** For what comes of a body after its answer, which nobody has read. */
+const UNREAD_BODY_MS = 60_000;
 /** An answer that is complete, and of which its reader takes nothing for so long, is given up. */
 const UNREAD_MS = 60_000;
 const UNREAD_SWEEP_MS = 10_000;
@@ -55,8 +60,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     open.add(response);
     // Whatever a connection does ends that connection only.
     response.on('error', () => response.destroy());
+    const { socket } = request;
     response.once('close', () => {
       open.delete(response);
+      if (!request.complete && !socket.destroyed) setTimeout(() => request.complete || socket.destroy(), UNREAD_BODY_MS).unref();
       options.onResponse(route, response.headersSent ? response.statusCode : CLIENT_GONE);
     });
     const fail = (error: unknown): void => {
@@ -76,13 +83,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       }
       const chosen = route;
       const handle = (caller: Caller): void | Promise<void> => {
-        if (chosen.scope !== 'open' && !caller.scopes.has(chosen.scope)) throw new AppError('FORBIDDEN');
         // The caller may have been found out after its connection went away: what it asked for is not done then.
         if (request.socket.destroyed) return;
         const context: RequestContext = { request, response, requestId, params: match.params, query: new URLSearchParams(query), caller };
         return chosen.handle(context);
       };
-      const caller = chosen.scope === 'open' ? NOBODY : authenticate(request);
+      const caller = chosen.scope === 'open' ? NOBODY : authenticate(request, response, chosen.scope);
       const handled = caller instanceof Promise ? caller.then(handle) : handle(caller);
       if (handled instanceof Promise) handled.catch(fail);
     } catch (error) {
@@ -132,8 +138,6 @@ function limitUnread(response: ServerResponse): void {
   if (!response.writableEnded || response.writableFinished || response.listenerCount('timeout') > 0) return;
   response.setTimeout(UNREAD_MS, () => response.destroy());
 }
-
-const NOBODY: Caller = { id: 'anonymous', scopes: new Set() };
 
 function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {

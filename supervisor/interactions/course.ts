@@ -3,6 +3,7 @@ import type { EndCode } from '../../shared/errors.ts';
 import { CREDIT_WINDOW } from '../../shared/protocol.ts';
 import type { Job } from '../workers/dispatcher.ts';
 import type { Slot } from '../workers/slot.ts';
+import type { SlotListener } from '../workers/slot_listener.ts';
 import type { Interaction } from './interaction.ts';
 
 /** Taken events are told to the worker in portions, not one by one; in UTF-16 units of their JSON. */
@@ -63,4 +64,27 @@ export function addTaken(course: Course, units: number): number {
   const credit = course.owedCredit;
   course.owedCredit = 0;
   return credit;
+}
+
+/** What the worker says of it is noted. @param on what is done besides; `taken`: events that nobody waits for count as taken */
+export function listenerOf(course: Course, on: Pick<SlotListener, 'ended' | 'lost'> & { taken(units: number): void }): SlotListener {
+  const { interaction } = course;
+  return {
+    started: (model) => {
+      course.lastFrameAt = performance.now();
+      if (!course.ending) interaction.begin(model);
+    },
+    events: (events) => {
+      course.lastFrameAt = performance.now();
+      if (course.ending) return;
+      const units = interaction.add(events);
+      course.untaken += units;
+      if (interaction.pacer === null) on.taken(units);
+    },
+    active: () => {
+      course.lastFrameAt = performance.now();
+    },
+    ended: on.ended,
+    lost: on.lost,
+  };
 }

@@ -2,21 +2,33 @@
 import type { Config } from '../../shared/config.ts';
 import type { EndCode } from '../../shared/errors.ts';
 import type { Course } from './course.ts';
+import type { InteractionsOptions } from './options.ts';
 
-export type Verdict = { readonly type: 'enforce' } | { readonly type: 'cancel'; readonly code: EndCode; readonly message?: string };
+export type Verdict = { readonly type: 'enforce' } | { readonly type: 'cancel'; readonly code: EndCode; readonly message?: string; readonly graceMs?: number };
+
+/** So long an agent is given when the token of its caller has ended: its readers are to have the end within a second. */
+const TOKEN_END_GRACE_MS = 400;
 
 /**
  * Looks at one interaction. A reader that is behind makes the worker wait, so its time does not count as the worker's silence.
  * @param hasWorkers whether any worker lives
  * @returns undefined while it may go on
  */
-export function passedDeadline(course: Course, now: number, config: Config, hasWorkers: boolean): Verdict | undefined {
+export function passedDeadline(
+  course: Course,
+  now: number,
+  config: Config,
+  hasWorkers: boolean,
+  tokenEnd: InteractionsOptions['tokenEnd'],
+): Verdict | undefined {
   const { interaction, slot } = course;
   if (course.ending) return undefined;
   if (course.cancel !== null) return now >= course.cancelDeadline ? { type: 'enforce' } : undefined;
   if (interaction.ageMs > config.chatTimeoutMs) {
     return { type: 'cancel', code: 'TIMEOUT', message: `The interaction took longer than ${config.chatTimeoutMs / 1000} s.` };
   }
+  const ended = tokenEnd(interaction.request.token);
+  if (ended !== null) return { type: 'cancel', code: 'CANCELLED', message: ended, graceMs: TOKEN_END_GRACE_MS };
   if (isUnread(course, now)) return { type: 'cancel', code: 'CANCELLED', message: 'The client went away.' };
   if (slot === null) {
     const waits = course.job !== null && now - course.waitingSince > config.queueTimeoutMs;

@@ -2,6 +2,7 @@
 import type { InteractionStatus, ModelName, TokenUsage, UploadedFile } from '../../shared/chat.ts';
 import { eventCode, type EndCode } from '../../shared/errors.ts';
 import type { InteractionTask } from '../../shared/protocol.ts';
+import type { TokenReference } from '../access/caller.ts';
 import { EventRing } from './ring.ts';
 
 /** What is asked for; validated, with every default filled in. */
@@ -13,6 +14,8 @@ export interface InteractionRequest {
   readonly userId: string;
   /** The caller: what it starts is found by it alone. */
   readonly owner: string;
+  /** The caller's token: the interaction ends with it. null: without one. */
+  readonly token: TokenReference | null;
   readonly message: string;
   readonly files: readonly UploadedFile[];
   readonly verbose: boolean;

@@ -1,9 +1,9 @@
 // The life of an interaction: admitted, waiting for its session and a worker, running, and ended exactly once, however it ends.
+import type { UploadedFile } from '../../shared/chat.ts';
 import { AppError, ERRORS, type EndCode } from '../../shared/errors.ts';
 import type { InteractionEnd } from '../../shared/protocol.ts';
 import type { Job } from '../workers/dispatcher.ts';
-import type { SlotListener } from '../workers/slot_listener.ts';
-import { addTaken, createCourse, type Course } from './course.ts';
+import { addTaken, createCourse, listenerOf, type Course } from './course.ts';
 import { isUnread, passedDeadline } from './deadlines.ts';
 import { Interaction, taskOf, type InteractionRequest } from './interaction.ts';
 import type { InteractionsOptions } from './options.ts';
@@ -51,11 +51,13 @@ export class Interactions {
 
   /**
    * Admits an interaction: from now on it ends by itself, and `interaction.ended` tells.
-   * @throws AppError INTERACTION_EXISTS, SESSION_TAKEN, SESSION_BUSY, QUEUE_FULL, SHUTTING_DOWN, STORE_UNAVAILABLE
+   * @param takeFiles called once it is admitted: brings its files to their place, without which it does not begin
+   * @throws AppError UNAUTHORIZED (its token has ended meanwhile), INTERACTION_EXISTS, SESSION_TAKEN, SESSION_BUSY, QUEUE_FULL, SHUTTING_DOWN, STORE_UNAVAILABLE
    */
-  start(request: InteractionRequest): Interaction {
+  start(request: InteractionRequest, takeFiles?: () => Promise<readonly UploadedFile[]>): Interaction {
     const { dispatcher, agentName, sessions } = this.#options;
     const { sessionId } = request;
+    if (this.#options.tokenEnd(request.token) !== null) throw new AppError('UNAUTHORIZED');
     if (this.#registry.find(request.id) !== undefined) throw new AppError('INTERACTION_EXISTS');
     const owner = request.sessionIsNew ? undefined : sessions.ownerOf(sessionId);
     if (owner !== undefined && owner !== request.owner) throw new AppError('SESSION_TAKEN');
@@ -68,12 +70,16 @@ export class Interactions {
     const course = createCourse(interaction, mustWait);
     this.#courses.set(request.id, course);
     this.#registry.add(interaction);
-    course.leaveOrder = sessions.order.enter(sessionId, request.owner, () => this.#begin(course));
+    const files = takeFiles?.();
+    // Whether it failed is asked when it is the interaction's turn, which may be much later.
+    files?.catch(() => undefined);
+    const begin = (): void => void (files === undefined ? this.#begin(course) : this.#beginWith(course, files));
+    course.leaveOrder = sessions.order.enter(sessionId, request.owner, begin);
     return interaction;
   }
 
-  /** Asks the agent to end; after CANCEL_GRACE_SECONDS it is ended whatever it does. Does nothing to one that is over or being cancelled. */
-  cancel(interaction: Interaction, code: EndCode = 'CANCELLED', message: string = ERRORS[code].message): void {
+  /** Asks the agent to end; after its grace it is ended whatever it does. Does nothing to one that is over or being cancelled. */
+  cancel(interaction: Interaction, code: EndCode = 'CANCELLED', message: string = ERRORS[code].message, graceMs = this.#options.config.cancelGraceMs): void {
     const course = this.#courses.get(interaction.id);
     if (course === undefined || course.ending || course.cancel !== null) return;
     course.cancel = { code, message };
@@ -81,7 +87,7 @@ export class Interactions {
       this.#end(course, () => interaction.fail(code, message));
       return;
     }
-    course.cancelDeadline = performance.now() + this.#options.config.cancelGraceMs;
+    course.cancelDeadline = performance.now() + graceMs;
     course.slot.cancel(interaction.id);
   }
 
@@ -127,6 +133,14 @@ export class Interactions {
     clearInterval(this.#timer);
   }
 
+  async #beginWith(course: Course, files: Promise<readonly UploadedFile[]>): Promise<void> {
+    const failed = (error: unknown): void => this.#failForStore(course, error, 'uploaded files could not be kept', 'The files could not be stored.');
+    const taken = await files.catch(failed);
+    if (taken === undefined || course.ending) return;
+    course.interaction.request = { ...course.interaction.request, files: taken };
+    this.#begin(course);
+  }
+
   /** It is the interaction's turn in its session. */
   #begin(course: Course): void {
     const { dispatcher } = this.#options;
@@ -134,7 +148,11 @@ export class Interactions {
     course.reserved = false;
     course.job = {
       task: () => this.#taskOf(course),
-      listener: this.#listenerOf(course),
+      listener: listenerOf(course, {
+        taken: (units) => this.taken(course.interaction, units),
+        ended: (end) => void this.#workerEnded(course, end),
+        lost: (code, started) => this.#workerLost(course, code, started),
+      }),
       assigned: (slot) => {
         course.slot = slot;
         course.attempts += 1;
@@ -151,32 +169,16 @@ export class Interactions {
     try {
       return taskOf(interaction.request, this.#options.sessions.history(interaction.request, this.#options.maxItems()));
     } catch (error) {
-      this.#options.log.error({ err: error, interaction_id: interaction.id }, 'the session could not be read');
-      this.#end(course, () => interaction.fail('STORE_UNAVAILABLE', ERRORS.STORE_UNAVAILABLE.message));
+      this.#failForStore(course, error, 'the session could not be read');
       return null;
     }
   }
 
-  #listenerOf(course: Course): SlotListener {
-    const { interaction } = course;
-    return {
-      started: (model) => {
-        course.lastFrameAt = performance.now();
-        if (!course.ending) interaction.begin(model);
-      },
-      events: (events) => {
-        course.lastFrameAt = performance.now();
-        if (course.ending) return;
-        const units = interaction.add(events);
-        course.untaken += units;
-        if (interaction.pacer === null) this.taken(interaction, units);
-      },
-      active: () => {
-        course.lastFrameAt = performance.now();
-      },
-      ended: (end) => void this.#workerEnded(course, end),
-      lost: (code, started) => this.#workerLost(course, code, started),
-    };
+  #failForStore(course: Course, error: unknown, logged: string, told: string = ERRORS.STORE_UNAVAILABLE.message): void {
+    const { interaction, ending } = course;
+    if (ending) return;
+    this.#options.log.error({ err: error, interaction_id: interaction.id }, logged);
+    this.#end(course, () => interaction.fail('STORE_UNAVAILABLE', told));
   }
 
   async #workerEnded(course: Course, end: InteractionEnd): Promise<void> {
@@ -225,10 +227,10 @@ export class Interactions {
 
   #sweep(): void {
     const now = performance.now();
-    const { config, dispatcher } = this.#options;
+    const { config, dispatcher, tokenEnd } = this.#options;
     for (const course of this.#courses.values()) {
-      const verdict = passedDeadline(course, now, config, dispatcher.hasWorkers);
-      if (verdict?.type === 'cancel') this.cancel(course.interaction, verdict.code, verdict.message);
+      const verdict = passedDeadline(course, now, config, dispatcher.hasWorkers, tokenEnd);
+      if (verdict?.type === 'cancel') this.cancel(course.interaction, verdict.code, verdict.message, verdict.graceMs);
       if (verdict?.type === 'enforce') this.#enforceCancel(course);
     }
     this.#registry.sweep(Date.now());

@@ -18,7 +18,7 @@ export function agentRoutes(app: App): readonly Route[] {
         framework: facts.framework,
         model: facts.model,
         tools: facts.tools,
-        mcps: [],
+        mcps: facts.mcps.map(({ name, transport, perInteraction, tools }) => ({ name, transport, per_interaction: perInteraction, tools })),
         prompts: facts.prompts.length,
         initialized: true,
         generation: generation.number,

@@ -1,50 +1,27 @@
 // The routes of mode chat: ask, stream, look, come back, cancel; and the sessions.
-import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { AppError, eventCode, type ErrorCode } from '../../shared/errors.ts';
 import type { App } from '../app.ts';
 import { sendEmpty, sendJson, type RequestContext } from '../http/context.ts';
-import { readJson } from '../http/body.ts';
 import { beginEventStream, followEvents, parseLastEventId } from '../http/sse.ts';
 import type { EventReader, Interaction } from '../interactions/interaction.ts';
-import { chatBodySchema, parseChatRequest } from './chat_request.ts';
-import { createHeaderEnv } from './request_env.ts';
+import { createAdmission, FORM_ERRORS, JSON_ERRORS, type Admit } from './chat_admission.ts';
+import { chatBodySchema, chatFormSchema } from './chat_request.ts';
 import type { Route } from './route.ts';
 import { chatAnswerSchema, interactionSchema, sessionSchema } from './schemas.ts';
 
-const ADMISSION_ERRORS = [
-  'DUPLICATE_VARIABLE', 'MALFORMED_JSON', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'VALIDATION_FAILED',
-  'INTERACTION_EXISTS', 'SESSION_TAKEN', 'SESSION_BUSY', 'QUEUE_FULL', 'SHUTTING_DOWN', 'STORE_UNAVAILABLE',
-] as const satisfies readonly ErrorCode[];
 const END_ERRORS = [
   'CANCELLED', 'GUARDRAIL', 'AGENT_FAILED', 'WORKER_CRASHED', 'WORKER_STUCK', 'MODEL_FAILED', 'MODEL_AUTH_FAILED', 'MAX_TURNS', 'OUTPUT_INVALID', 'QUEUE_TIMEOUT',
   'NO_WORKERS', 'SESSION_NOT_SAVED', 'TIMEOUT',
 ] as const satisfies readonly ErrorCode[];
 
-/** A body that escapes all that is not ASCII may be three times as long as the message in it. */
-const ESCAPE_FACTOR = 3;
-const BESIDE_MESSAGE_BYTES = 1024 * 1024;
-
 export function chatRoutes(app: App): readonly Route[] {
-  const { interactions, sessions, config, store } = app;
-  let headerEnvOf: ((request: IncomingMessage) => Readonly<Record<string, string>>) | undefined;
-  let requestEnv: ReadonlySet<string> = new Set();
+  const { interactions, sessions, store } = app;
+  const { fromJson, fromForm } = createAdmission(app);
 
-  const admit = async (context: RequestContext, streamed: boolean): Promise<Interaction> => {
-    if (headerEnvOf === undefined) {
-      const names = app.generation().facts.requestEnv;
-      headerEnvOf = createHeaderEnv(names);
-      requestEnv = new Set(names);
-    }
-    refuseReinitialize(context.request);
-    const headerEnv = headerEnvOf(context.request);
-    const body = await readJson(context, config.maxMessageBytes * ESCAPE_FACTOR + BESIDE_MESSAGE_BYTES);
-    const limits = { maxMessageBytes: config.maxMessageBytes, requestEnv };
-    return interactions.start(parseChatRequest(body, headerEnv, limits, context.caller.id, streamed));
-  };
-
-  const chat = async (context: RequestContext): Promise<void> => {
+  const chat = async (context: RequestContext, admit: Admit): Promise<void> => {
     const interaction = await admit(context, false);
+    if (isGone(context, interaction)) return;
     const waiting: EventReader = { behind: false, last: 0, wake: () => undefined };
     interaction.addReader(waiting, false);
     context.response.once('close', () => {
@@ -55,14 +32,21 @@ export function chatRoutes(app: App): readonly Route[] {
     sendAnswer(context, interaction);
   };
 
-  const stream = async (context: RequestContext): Promise<void> => {
+  const stream = async (context: RequestContext, admit: Admit): Promise<void> => {
     const interaction = await admit(context, true);
+    if (isGone(context, interaction)) return;
     beginEventStream(context.response, idHeaders(interaction));
     followEvents(context.response, interaction, {
       after: 0,
       taken: (units) => interactions.taken(interaction, units),
       onClose: () => interactions.readersChanged(interaction),
     });
+  };
+
+  /** The client may go away after its request was complete and before it was admitted, while its files go to the disk: it never reads then. */
+  const isGone = ({ response }: RequestContext, interaction: Interaction): boolean => {
+    if (response.destroyed) interactions.readersChanged(interaction);
+    return response.destroyed;
   };
 
   const resume = (context: RequestContext): void => {
@@ -112,27 +96,42 @@ export function chatRoutes(app: App): readonly Route[] {
   const row = { mode: 'chat', scope: 'chat' } as const;
   const streamed = { status: 200, description: 'Events of the interaction, then `data: [DONE]`.', contentType: 'text/event-stream' };
   const state = { status: 200, description: 'The interaction.', schema: interactionSchema };
+  const answer = { ...row, method: 'POST', success: { status: 200, description: 'The answer.', schema: chatAnswerSchema } } as const;
+  const events = { ...row, method: 'POST', success: streamed, streams: true } as const;
   return [
     {
-      ...row,
-      method: 'POST',
+      ...answer,
       path: '/chat',
       summary: 'Ask the agent, wait for its answer',
       body: chatBodySchema,
-      success: { status: 200, description: 'The answer.', schema: chatAnswerSchema },
-      errors: [...ADMISSION_ERRORS, ...END_ERRORS],
-      handle: chat,
+      errors: [...JSON_ERRORS, ...END_ERRORS],
+      handle: (context) => chat(context, fromJson),
     },
     {
-      ...row,
-      method: 'POST',
+      ...answer,
+      path: '/chat/with-files',
+      summary: 'The same, with files',
+      body: chatFormSchema,
+      bodyType: 'multipart/form-data',
+      errors: [...FORM_ERRORS, ...END_ERRORS],
+      handle: (context) => chat(context, fromForm),
+    },
+    {
+      ...events,
       path: '/chat/stream',
       summary: 'Ask the agent, follow its answer as it comes',
       body: chatBodySchema,
-      success: streamed,
-      errors: ADMISSION_ERRORS,
-      streams: true,
-      handle: stream,
+      errors: JSON_ERRORS,
+      handle: (context) => stream(context, fromJson),
+    },
+    {
+      ...events,
+      path: '/chat/stream/with-files',
+      summary: 'The same, with files',
+      body: chatFormSchema,
+      bodyType: 'multipart/form-data',
+      errors: FORM_ERRORS,
+      handle: (context) => stream(context, fromForm),
     },
     {
       ...row,
@@ -181,12 +180,6 @@ export function chatRoutes(app: App): readonly Route[] {
       handle: deleteSession,
     },
   ];
-}
-
-/** A worker of its own for one interaction asks for a scope that no caller has until there are tokens. */
-function refuseReinitialize({ headers }: IncomingMessage): void {
-  const asked = headers['agent_reinitialize'] ?? headers['agent-reinitialize'];
-  if (String(asked).toLowerCase() === 'true') throw new AppError('FORBIDDEN', { message: 'AGENT_REINITIALIZE asks for the scope admin, and is not part of this version.' });
 }
 
 function sendAnswer(context: RequestContext, interaction: Interaction): void {

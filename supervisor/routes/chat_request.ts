@@ -2,20 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { AppError, type FieldError } from '../../shared/errors.ts';
+import { plainText } from '../../shared/plain_text.ts';
+import type { Caller } from '../access/caller.ts';
 import type { InteractionRequest } from '../interactions/interaction.ts';
+import { MB, UPLOAD_LIMITS } from '../uploads/limits.ts';
 
 const MAX_ID_LENGTH = 256;
 const MAX_DEPTH = 64;
 const MAX_GRACE_MS = 60_000;
-// eslint-disable-next-line no-control-regex -- controls are what it is about
-const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
-
-const id = (what: string) =>
-  z
-    .string({ error: `expected ${what}` })
-    .refine((text) => text.length >= 1 && text.length <= MAX_ID_LENGTH && !CONTROLS.test(text) && text.isWellFormed(), `expected ${what}`);
-
-const idText = `a string of 1–${MAX_ID_LENGTH} characters without controls`;
 const messageText = 'expected a string or an object';
 const NOT_EMPTY = 'expected a text that is not empty';
 /** Of a body with many faults so many are told. */
@@ -34,8 +28,8 @@ export const chatBodySchema = z.object({
     .custom<string | JsonObject>((value) => (typeof value === 'string' ? value !== '' : isObject(value)), { error: (issue) => (issue.input === '' ? NOT_EMPTY : messageText) })
     .meta({ type: ['string', 'object'] })
     .describe('What is said to the agent. An object counts by its `content` or `text` where that is a string, else as JSON.'),
-  session_id: id(idText).optional().describe('Interactions of one session share its memory; made where it is absent.'),
-  user_id: id(idText).optional(),
+  session_id: plainText(MAX_ID_LENGTH).optional().describe('Interactions of one session share its memory; made where it is absent.'),
+  user_id: plainText(MAX_ID_LENGTH).optional().describe("Whom the request is for. A user's token says it itself: another one is refused then."),
   interaction_id: z
     .uuid({ error: 'expected a UUID' })
     .optional()
@@ -56,6 +50,24 @@ export const chatBodySchema = z.object({
   files: z.undefined({ error: 'files cannot be named in JSON' }).optional(),
 });
 
+/** Of a form, where everything is text, see readChatForm; this is how it is described. */
+export const chatFormSchema = chatBodySchema.extend({
+  files: z
+    .array(z.file())
+    .max(UPLOAD_LIMITS.files)
+    .optional()
+    .describe(`At most ${UPLOAD_LIMITS.files} files, of ${UPLOAD_LIMITS.fileBytes / MB} MB each, ${UPLOAD_LIMITS.totalBytes / MB} MB together.`),
+});
+
+/** A body that escapes all that is not ASCII may be three times as long as the message in it. */
+const ESCAPE_FACTOR = 3;
+const BESIDE_MESSAGE_BYTES = 1024 * 1024;
+
+/** @returns how long what holds the message may be, in bytes: all of a JSON body, the field of a form */
+export function enclosingBytes(maxMessageBytes: number): number {
+  return maxMessageBytes * ESCAPE_FACTOR + BESIDE_MESSAGE_BYTES;
+}
+
 export interface ChatLimits {
   readonly maxMessageBytes: number;
   /** Names that a request may set. */
@@ -71,7 +83,7 @@ export function parseChatRequest(
   body: unknown,
   headerEnv: Readonly<Record<string, string>>,
   limits: ChatLimits,
-  owner: string,
+  caller: Pick<Caller, 'id' | 'userId' | 'token'>,
   streamed: boolean,
 ): InteractionRequest {
   if (!isObject(body)) throw new AppError('VALIDATION_FAILED', { message: 'body: expected an object' });
@@ -83,8 +95,9 @@ export function parseChatRequest(
     id: fields.interaction_id?.toLowerCase() ?? randomUUID(),
     sessionId: fields.session_id ?? timeOrderedUuid(),
     sessionIsNew: fields.session_id === undefined,
-    userId: fields.user_id ?? 'user',
-    owner,
+    userId: userIdOf(fields.user_id, caller.userId),
+    owner: caller.id,
+    token: caller.token,
     message,
     files: [],
     verbose: fields.verbose ?? false,
@@ -93,6 +106,13 @@ export function parseChatRequest(
     disconnectGraceMs: fields.disconnect_grace_ms ?? 0,
     streamed,
   };
+}
+
+/** Refused rather than overruled: a client that names another user than its token's would take the answer for that one's. */
+function userIdOf(asked: string | undefined, ofToken: string | null): string {
+  if (ofToken === null) return asked ?? 'user';
+  if (asked === undefined || asked === ofToken) return ofToken;
+  throw invalid([{ path: 'user_id', message: "expected the user of the token, or nothing; a token without a user can name any" }]);
 }
 
 /** A UUID of version 7 (RFC 9562): new sessions lie side by side in the store, which halves what an append costs there (40 → 21 µs, measured). */
@@ -167,7 +187,8 @@ export function isEnvValue(value: string): boolean {
   return Buffer.byteLength(value) <= MAX_ENV_BYTES && !value.includes('\0') && value.isWellFormed();
 }
 
-function invalid(errors: readonly FieldError[]): AppError {
+/** @param errors at least one */
+export function invalid(errors: readonly FieldError[]): AppError {
   const [first] = errors;
   return new AppError('VALIDATION_FAILED', { message: `${first?.path === '' ? 'body' : first?.path}: ${first?.message}`, errors });
 }

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { Mode } from '../../shared/config.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
-import type { Scope } from '../access/caller.ts';
+import type { Scope } from '../access/scopes.ts';
 import type { RequestContext } from '../http/context.ts';
 
 export interface Route {
@@ -12,8 +12,10 @@ export interface Route {
   readonly mode: Mode | 'always';
   readonly scope: Scope | 'open';
   readonly summary: string;
-  /** Of a JSON body, for /openapi.json; the handler validates with the same. */
+  /** Of the body, for /openapi.json; the handler validates with the same. */
   readonly body?: z.ZodType;
+  /** Left out: application/json. */
+  readonly bodyType?: 'multipart/form-data';
   readonly success: { readonly status: number; readonly description: string; readonly contentType?: string; readonly schema?: z.ZodType };
   /** The codes that this route can answer with, beside those of every route. */
   readonly errors: readonly ErrorCode[];

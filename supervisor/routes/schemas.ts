@@ -1,5 +1,6 @@
 // The shapes of answers, for /openapi.json.
 import { z } from 'zod';
+import { SCOPES } from '../access/scopes.ts';
 
 const modelSchema = z.object({ model_id: z.string(), provider: z.string() });
 const usageSchema = z.object({
@@ -75,6 +76,12 @@ export const readySchema = z.object({
   model: modelSchema.nullable(),
 });
 
+const mcpSchema = z.object({
+  name: z.string(),
+  transport: z.enum(['stdio', 'http']),
+  per_interaction: z.boolean().describe("Each interaction has a connection of its own, with its caller's variables."),
+});
+
 export const statusSchema = z.object({
   agent_name: z.string(),
   status: z.enum(['running', 'restarting', 'shutting_down']),
@@ -97,7 +104,13 @@ export const statusSchema = z.object({
       event_loop_lag_ms: z.number(),
     }),
   ),
-  mcps: z.array(z.unknown()),
+  mcps: z.array(
+    mcpSchema.extend({
+      tools: z.int().nullable().describe('How many; null where only an interaction can list them.'),
+      workers: z.object({ connected: z.int(), connecting: z.int(), down: z.int() }),
+      error: z.string().nullable().describe('Why a worker has lost it.'),
+    }),
+  ),
   logs: z.object({ enabled: z.boolean(), backend: z.string().nullable(), connected: z.boolean(), spooled: z.int(), lost: z.int() }),
   store: z.object({ backend: z.string(), connected: z.boolean() }),
   last_reload: z.null(),
@@ -109,7 +122,7 @@ export const agentInfoSchema = z.object({
   framework: z.enum(['declarative', 'openai-agents', 'generator']),
   model: modelSchema.nullable(),
   tools: z.array(z.object({ name: z.string(), description: z.string() })),
-  mcps: z.array(z.unknown()),
+  mcps: z.array(mcpSchema.extend({ tools: z.array(z.string()) })),
   prompts: z.int(),
   initialized: z.boolean(),
   generation: z.int(),
@@ -123,3 +136,19 @@ export const agentInfoSchema = z.object({
 export const promptsSchema = z.object({ total_prompts: z.int(), prompts: z.array(z.object({ name: z.string(), prompt: z.string() })) });
 
 export const linksSchema = z.object({ name: z.string(), version: z.string(), agent: z.string(), links: z.record(z.string(), z.string()) });
+
+const tokenSchema = z.object({
+  id: z.string(),
+  name: z.string().nullable(),
+  user_id: z.string().nullable().describe("null: a service's, which says with each request whom it is for."),
+  scopes: z.array(z.enum(SCOPES)),
+  created_at: z.iso.datetime(),
+  expires_at: z.iso.datetime().nullable(),
+});
+
+export const newTokenSchema = tokenSchema.extend({ token: z.string().describe('Shown this once: only its hash is kept.') });
+
+export const tokensSchema = z.object({
+  total: z.int(),
+  tokens: z.array(tokenSchema.extend({ last_used_at: z.iso.datetime().nullable(), use_count: z.int() })),
+});

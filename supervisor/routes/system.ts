@@ -1,7 +1,9 @@
 // The routes of mode health: whether the server lives, whether it can take work, how it is.
 import type { ModelName } from '../../shared/chat.ts';
+import type { McpServerFacts } from '../../shared/protocol.ts';
 import type { App } from '../app.ts';
 import { send, sendJson, type RequestContext } from '../http/context.ts';
+import type { Slot } from '../workers/slot.ts';
 import type { Route } from './route.ts';
 import { healthSchema, readySchema, statusSchema } from './schemas.ts';
 
@@ -13,7 +15,7 @@ export function systemRoutes(app: App): readonly Route[] {
     const draining = app.phase() !== 'ready';
     const { model } = app.generation().facts;
     const status = draining ? 'draining' : workers ? 'ready' : 'no_workers';
-    const checks = { workers: workers ? 'ok' : 'down', token_store: 'off', log_database: 'off', model: isOffline(model) ? 'off' : 'ok' };
+    const checks = { workers: workers ? 'ok' : 'down', token_store: app.tokens.isUp ? 'ok' : 'down', log_database: 'off', model: isOffline(model) ? 'off' : 'ok' };
     sendJson(context, status === 'ready' ? 200 : 503, JSON.stringify({ status, checks, model }));
   };
 
@@ -43,7 +45,7 @@ export function systemRoutes(app: App): readonly Route[] {
           heap_mb: slot.heapMb,
           event_loop_lag_ms: slot.eventLoopLagMs,
         })),
-        mcps: [],
+        mcps: generation.facts.mcps.map((server) => mcpStatus(server, generation.serving)),
         logs: { enabled: false, backend: null, connected: false, spooled: 0, lost: 0 },
         store: { backend: 'embedded', connected: true },
         last_reload: null,
@@ -85,4 +87,18 @@ export function systemRoutes(app: App): readonly Route[] {
 
 function isOffline(model: ModelName | null): boolean {
   return model?.provider === 'offline';
+}
+
+/** An MCP server as the workers that serve see it: each has a connection of its own, unless each interaction has. */
+function mcpStatus({ name, transport, perInteraction, tools }: McpServerFacts, slots: readonly Slot[]): object {
+  const seen = slots.flatMap(({ mcps }) => mcps.filter((server) => server.name === name));
+  const count = (wanted: string) => seen.filter(({ state }) => state === wanted).length;
+  return {
+    name,
+    transport,
+    per_interaction: perInteraction,
+    tools: perInteraction ? null : tools.length,
+    workers: { connected: count('connected'), connecting: count('connecting'), down: count('down') },
+    error: seen.find(({ error }) => error !== null)?.error ?? null,
+  };
 }

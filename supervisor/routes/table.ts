@@ -5,9 +5,10 @@ import { chatRoutes } from './chat.ts';
 import { pageRoutes } from './pages.ts';
 import type { Route } from './route.ts';
 import { systemRoutes } from './system.ts';
+import { tokenRoutes } from './tokens.ts';
 
 export function routeTable(app: App): readonly Route[] {
   const table: Route[] = [];
-  table.push(...chatRoutes(app), ...agentRoutes(app), ...systemRoutes(app), ...pageRoutes(app, () => table));
+  table.push(...chatRoutes(app), ...agentRoutes(app), ...tokenRoutes(app), ...systemRoutes(app), ...pageRoutes(app, () => table));
   return table;
 }

@@ -1,14 +1,10 @@
-// The embedded store: sessions in a SQLite file of the data directory, used by this thread only.
-import { chmodSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+// The sessions of the embedded store.
+import type { DatabaseSync } from 'node:sqlite';
 import type { NewTurn, SessionHead, StoredSession } from './session.ts';
 import { MAX_SESSION_BYTES, MAX_SESSION_ITEMS } from './session.ts';
 
-/** Counted up with every change of the tables. */
-const SCHEMA_VERSION = 1;
-
 /** Turns are filed by the session's number, not its name: those of new sessions then lie side by side, in few pages, whatever their names are. */
-const SCHEMA = `
+export const SESSIONS_SCHEMA = `
   CREATE TABLE IF NOT EXISTS sessions (
     number INTEGER PRIMARY KEY,
     session_id TEXT NOT NULL UNIQUE,
@@ -54,21 +50,12 @@ export interface SessionStore {
   delete(sessionId: string): void;
   /** Deletes expired sessions, some at a time. @returns whether there may be more */
   sweep(now: number): boolean;
-  close(): void;
+  /** Commits now what was appended in this tick. */
+  commit(): void;
 }
 
-/**
- * Opens the store, making its tables where they are missing.
- * @throws the error of SQLite when the file cannot be opened or is none of its own
- */
-export function openSessionStore(file: string): SessionStore {
-  const db = new DatabaseSync(file);
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 50;');
-  checkVersion(db);
-  db.exec(`${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION};`);
-  // The directory is its owner's alone; so are its files, wherever they are copied to.
-  chmodSync(file, 0o600);
-
+/** @param db with the tables of `SESSIONS_SCHEMA` */
+export function sqliteSessions(db: DatabaseSync): SessionStore {
   const begin = db.prepare('BEGIN IMMEDIATE');
   const commit = db.prepare('COMMIT');
   const findHead = db.prepare('SELECT owner, user_id, turn_count FROM sessions WHERE session_id = ? AND expires_at > ?');
@@ -205,18 +192,6 @@ export function openSessionStore(file: string): SessionStore {
       if (ids.length > 0) transaction(() => ids.forEach(remove));
       return ids.length === SWEEP_BATCH;
     },
-    close() {
-      commitPending();
-      db.close();
-    },
+    commit: commitPending,
   };
-}
-
-/** A new file has version 0 and no tables. */
-function checkVersion(db: DatabaseSync): void {
-  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-  const { tables } = db.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as { tables: number };
-  if (version === SCHEMA_VERSION || (version === 0 && tables === 0)) return;
-  db.close();
-  throw new Error(`its tables are of version ${version}, expected ${SCHEMA_VERSION}`);
 }

@@ -1,14 +1,9 @@
 // One worker as the supervisor sees it: its state, its heartbeat, and the interactions that it runs.
 import type { EndCode } from '../../shared/errors.ts';
-import {
-  BEAT_CELL, CLAIM_FREE, CLAIM_STARTED, CLAIM_WITHDRAWN, FIRST_CLAIM_CELL,
-  type AgentFacts,
-  type InteractionTask,
-  type LogFrameLevel,
-  type McpServerState,
-  type WorkerFrame,
-} from '../../shared/protocol.ts';
+import { BEAT_CELL, type AgentFacts, type InteractionTask, type LogFrameLevel, type McpServerState, type WorkerFrame } from '../../shared/protocol.ts';
 import { BootError } from './boot_error.ts';
+import { endOrphans } from './orphans.ts';
+import { Seats } from './seats.ts';
 import type { SlotListener } from './slot_listener.ts';
 import { startThread, type WorkerSettings, type WorkerThread } from './thread.ts';
 
@@ -40,7 +35,7 @@ export class Slot {
   readonly #owner: SlotOwner;
   readonly #thread: WorkerThread;
   readonly #seated = new Map<string, Seated>();
-  readonly #freeSeats: number[] = [];
+  readonly #seats: Seats;
   readonly #boot = Promise.withResolvers<AgentFacts>();
   #idle: (() => void) | undefined;
   #ended: (() => void) | undefined;
@@ -51,14 +46,16 @@ export class Slot {
   eventLoopLagMs = 0;
   patienceMs = Number.POSITIVE_INFINITY;
   mcps: readonly McpServerState[] = [];
+  /** Processes that the thread holds: leaders of groups. */
+  #pids: readonly number[] = [];
 
   constructor(id: number, generation: number, settings: WorkerSettings, owner: SlotOwner) {
     this.id = id;
     this.generation = generation;
     this.#owner = owner;
-    for (let seat = settings.concurrency - 1; seat >= 0; seat--) this.#freeSeats.push(seat);
     this.#boot.promise.catch(() => undefined);
     this.#thread = startThread(settings, (frame) => this.#take(frame));
+    this.#seats = new Seats(this.#thread.shared, settings.concurrency);
     void this.#thread.ended.then((reason) => this.#threadEnded(reason));
   }
 
@@ -71,7 +68,7 @@ export class Slot {
   }
 
   get hasSeat(): boolean {
-    return this.#state === 'ready' && this.#freeSeats.length > 0;
+    return this.#state === 'ready' && this.#seats.anyFree;
   }
 
   get heartbeat(): number {
@@ -85,9 +82,7 @@ export class Slot {
 
   /** Gives the worker an interaction. Only where `hasSeat`. */
   run(task: Omit<InteractionTask, 'seat'>, listener: SlotListener): void {
-    const seat = this.#freeSeats.pop();
-    if (seat === undefined) throw new Error('no free seat');
-    Atomics.store(this.#thread.shared, FIRST_CLAIM_CELL + seat, CLAIM_FREE);
+    const seat = this.#seats.take();
     this.#seated.set(task.id, { seat, listener, started: false });
     this.#thread.post({ type: 'run', task: { ...task, seat } });
   }
@@ -111,8 +106,7 @@ export class Slot {
     if (this.#state !== 'ready') return;
     this.#setState('suspect', 'no heartbeat for a second');
     for (const [id, seated] of this.#seated) {
-      const cell = FIRST_CLAIM_CELL + seated.seat;
-      if (seated.started || Atomics.compareExchange(this.#thread.shared, cell, CLAIM_FREE, CLAIM_WITHDRAWN) !== CLAIM_FREE) continue;
+      if (seated.started || !this.#seats.withdraw(seated.seat)) continue;
       this.#seated.delete(id);
       // Its `run` frame is still unread and must find this claim, so the seat is free only once the worker has `skipped` it.
       seated.listener.lost('WORKER_STUCK', false);
@@ -155,7 +149,7 @@ export class Slot {
     await this.lose('SHUTTING_DOWN', 'closed');
   }
 
-  /** Gives the thread up: what runs in it ends with `code`. Resolves when the thread is gone, which a blocking call can delay. */
+  /** Gives the thread up: what runs in it ends with `code`. Resolves when the thread and its processes are gone, which a blocking call can delay. */
   async lose(code: EndCode, reason: string): Promise<void> {
     if (this.#state !== 'lost') {
       this.#setState('lost', reason);
@@ -164,10 +158,11 @@ export class Slot {
       const seated = [...this.#seated.values()];
       this.#seated.clear();
       // A thread that never came back to its event loop could not tell that it had begun, but its claims do.
-      for (const { listener, started, seat } of seated) listener.lost(code, started || this.#claimOf(seat) === CLAIM_STARTED);
+      for (const { listener, started, seat } of seated) listener.lost(code, started || this.#seats.hasBegun(seat));
       this.#checkIdle();
     }
     await this.#thread.destroy();
+    await endOrphans(this.#pids);
   }
 
   #threadEnded(reason: string): void {
@@ -196,7 +191,7 @@ export class Slot {
         const seated = this.#seated.get(frame.id);
         if (seated === undefined) return;
         this.#seated.delete(frame.id);
-        this.#freeSeats.push(seated.seat);
+        this.#seats.giveBack(seated.seat);
         this.served += 1;
         seated.listener.ended(frame.end);
         this.#owner.seatFreed(this);
@@ -204,7 +199,7 @@ export class Slot {
         return;
       }
       case 'skipped':
-        this.#freeSeats.push(frame.seat);
+        this.#seats.giveBack(frame.seat);
         this.#owner.seatFreed(this);
         return;
       case 'log':
@@ -221,6 +216,7 @@ export class Slot {
         return;
       case 'mcps':
         this.mcps = frame.servers;
+        this.#pids = frame.pids;
         return;
       case 'ready':
         if (this.#state !== 'booting') return;
@@ -234,10 +230,6 @@ export class Slot {
       default:
         frame satisfies never;
     }
-  }
-
-  #claimOf(seat: number): number {
-    return Atomics.load(this.#thread.shared, FIRST_CLAIM_CELL + seat);
   }
 
   #setState(state: SlotState, reason: string): void {

@@ -55,7 +55,7 @@ export const stream = (url: string, body: unknown, headers: Sent['headers'] = {}
 export const resume = (url: string, id: string, lastEventId?: number): Promise<OpenedStream> =>
   openStream(url, `/chat/${id}/stream`, lastEventId === undefined ? {} : { headers: { 'last-event-id': String(lastEventId) } });
 
-async function openStream(url: string, path: string, sent: Sent): Promise<OpenedStream> {
+export async function openStream(url: string, path: string, sent: Sent): Promise<OpenedStream> {
   const response = await open(url, path, sent);
   let received = '';
   response.setEncoding('utf8').on('data', (piece: string) => (received += piece));

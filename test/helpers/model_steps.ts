@@ -54,16 +54,29 @@ export function lastUserText(body: Readonly<Record<string, unknown>>): string {
   return Array.isArray(content) ? content.map((part: { readonly text?: string }) => part.text ?? '').join('') : '';
 }
 
+type Directive = ModelStep | readonly ModelStep[] | { readonly byInstructions: Readonly<Record<string, ModelStep | readonly ModelStep[]>> };
+
 /**
  * The step that the last user message asks for: `@model {…}` for every turn, or `@model [{…}, …]`, one for each turn since that message, the last one
- * for all that follow. Nothing is counted, so that any number of requests may ask for the same at once. Null: there is no directive.
+ * for all that follow; or `@model {"byInstructions":{"words":…, "":…}}`, for several agents that are sent the same message: the first whose words are in
+ * the instructions. Nothing is counted, so that any number of requests may ask for the same at once. Null: there is no directive.
  */
 export function directedStep(body: Readonly<Record<string, unknown>>): ModelStep | null {
   const json = /@model (.*)/.exec(lastUserText(body))?.[1];
   if (json === undefined) return null;
-  const directive = JSON.parse(json) as ModelStep | readonly ModelStep[];
+  let directive = JSON.parse(json) as Directive;
+  if ('byInstructions' in directive) {
+    const instructions = instructionsOf(body);
+    directive = Object.entries(directive.byInstructions).find(([words]) => instructions.includes(words))?.[1] ?? {};
+  }
   if (!Array.isArray(directive)) return directive as ModelStep;
   return (directive[turnsSinceUser(body)] ?? directive.at(-1) ?? {}) as ModelStep;
+}
+
+/** What the model is told to be, by either API. */
+function instructionsOf(body: Readonly<Record<string, unknown>>): string {
+  const system = entriesOf(body).find((entry) => entry.role === 'system')?.content;
+  return typeof body['instructions'] === 'string' ? body['instructions'] : typeof system === 'string' ? system : '';
 }
 
 /** How often results of tools have come back since the last user message. */

@@ -9,6 +9,7 @@ export function requestOf(overrides: Partial<InteractionRequest> = {}): Interact
     sessionIsNew: overrides.sessionId === undefined,
     userId: 'user',
     owner: 'anonymous',
+    token: null,
     message: 'hi',
     files: [],
     verbose: false,

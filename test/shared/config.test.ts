@@ -1,6 +1,7 @@
 // Flags and environment become one configuration, or one error that says what was expected.
 import t from 'tap';
 import { MODES, parseConfig, VARIABLES, type Config, type ServeFlags } from '../../shared/config.ts';
+import { Secret } from '../../shared/secret.ts';
 
 const MACHINE = { parallelism: 4, memoryMb: 8000 };
 const configOf = (flags: ServeFlags = {}, env: Readonly<Record<string, string>> = {}, machine = MACHINE, isTerminal = false): Config =>
@@ -10,7 +11,7 @@ t.test('the defaults are the contract\'s', async (t) => {
   t.strictSame(configOf(), {
     agent: 'my agent', port: null, host: '0.0.0.0', temperature: null, maxTokens: null, allowedModes: new Set(MODES), workers: 4,
     concurrency: 256, queueLimit: 1024,
-    workerHeapMb: 600, configRoot: '.', dataDir: '.oai-agent-server/my_agent', authEnabled: true, authForced: false, maxMessageBytes: 1_048_576,
+    workerHeapMb: 600, configRoot: '.', dataDir: '.oai-agent-server/my_agent', authEnabled: true, authForced: false, adminToken: new Secret(null), maxMessageBytes: 1_048_576,
     sessionTtlMs: 2_592_000_000, chatTimeoutMs: 600_000, chatIdleTimeoutMs: 180_000, queueTimeoutMs: 30_000, cancelGraceMs: 5000,
     stuckTimeoutMs: 30_000,
     bootTimeoutMs: 30_000, drainTimeoutMs: 25_000, keepAliveMs: 5000, resumeMemoryBytes: 64 * 1024 * 1024, allowedOrigins: [], logLevel: 'info',

@@ -19,14 +19,20 @@ function courseOf(fields: Partial<Course> = {}, request: Partial<InteractionRequ
 }
 
 /** The verdict so many ms after the course began. */
-const after = (course: Course, ms: number, config = CONFIG, hasWorkers = true): Verdict | undefined =>
-  passedDeadline(course, course.waitingSince + ms, config, hasWorkers);
+const after = (course: Course, ms: number, config = CONFIG, hasWorkers = true, tokenEnd: string | null = null): Verdict | undefined =>
+  passedDeadline(course, course.waitingSince + ms, config, hasWorkers, () => tokenEnd);
 
 t.test('an interaction that waits for its session has time, one that waits for a worker has the queue\'s', async (t) => {
   t.equal(after(courseOf(), 50_000), undefined);
   t.equal(after(courseOf({ job: JOB }), 2000), undefined);
   t.strictSame(after(courseOf({ job: JOB }), 2001), { type: 'cancel', code: 'QUEUE_TIMEOUT' });
   t.strictSame(after(courseOf({ job: JOB }), 2001, CONFIG, false), { type: 'cancel', code: 'NO_WORKERS' });
+});
+
+t.test('one whose token has ended is cancelled with the reason, and may take no more than a moment', async (t) => {
+  const verdict = { type: 'cancel', code: 'CANCELLED', message: 'The token was revoked.', graceMs: 400 };
+  t.strictSame(after(courseOf(), 0, CONFIG, true, 'The token was revoked.'), verdict);
+  t.strictSame(after(courseOf({ job: JOB, slot: SLOT }), 0, CONFIG, true, 'The token was revoked.'), verdict);
 });
 
 t.test('a worker that is silent for too long is out of time, unless it waits for the reader', async (t) => {

@@ -7,7 +7,8 @@ import type { InteractionEnd } from '../../../shared/protocol.ts';
 import type { Interaction, InteractionRequest } from '../../../supervisor/interactions/interaction.ts';
 import { Interactions } from '../../../supervisor/interactions/interactions.ts';
 import { Sessions } from '../../../supervisor/interactions/sessions.ts';
-import { openSessionStore, type SessionStore } from '../../../supervisor/store/sqlite.ts';
+import { openEmbeddedStore } from '../../../supervisor/store/embedded.ts';
+import type { SessionStore } from '../../../supervisor/store/sqlite.ts';
 import { Dispatcher } from '../../../supervisor/workers/dispatcher.ts';
 import type { Slot } from '../../../supervisor/workers/slot.ts';
 import { fakeGeneration, fakeSlot, type FakeSlot } from '../../helpers/fake_slot.ts';
@@ -31,28 +32,33 @@ interface Harness {
   readonly slots: readonly FakeSlot[];
   /** Statuses and codes, in the order in which they ended. */
   readonly ends: readonly string[];
+  /** Tokens that have ended, by id, each with what is told of it. */
+  readonly ended: Map<string, string>;
   start(overrides?: Partial<InteractionRequest>): Interaction;
 }
 
 async function open(t: Test, slots: readonly (FakeSlot & Slot)[] = [fakeSlot(8)], queueLimit = 10): Promise<Harness> {
-  const store = openSessionStore(join(await makeFolder(t), 'state.db'));
+  const embedded = openEmbeddedStore(join(await makeFolder(t), 'state.db'));
+  const store = embedded.sessions;
   const dispatcher = new Dispatcher(() => fakeGeneration(...slots), queueLimit);
   const log = pino({ level: 'silent' });
   const ends: string[] = [];
+  const ended = new Map<string, string>();
   const interactions = new Interactions({
     config: CONFIG,
     log,
     sessions: new Sessions(store, CONFIG.sessionTtlMs, log),
     dispatcher,
     agentName: 'a',
+    tokenEnd: (token) => (token === null ? null : (ended.get(token.id) ?? null)),
     maxItems: () => 10,
     onEnd: ({ status, error }) => void ends.push(error === null ? status : `${status} ${error.code}`),
   });
   t.teardown(() => {
     interactions.close();
-    store.close();
+    embedded.close();
   });
-  return { interactions, dispatcher, store, slots, ends, start: (overrides) => interactions.start(requestOf(overrides)) };
+  return { interactions, dispatcher, store, slots, ends, ended, start: (overrides) => interactions.start(requestOf(overrides)) };
 }
 
 const slotOf = ({ slots }: Harness, index = 0): FakeSlot => slots[index] as FakeSlot;

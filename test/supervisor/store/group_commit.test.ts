@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
 import type { NewTurn } from '../../../supervisor/store/session.ts';
-import { openSessionStore } from '../../../supervisor/store/sqlite.ts';
+import { openEmbeddedStore } from '../../../supervisor/store/embedded.ts';
 import { makeFolder } from '../../helpers/folder.ts';
 
 const NOW = 1_700_000_000_000;
@@ -14,20 +14,21 @@ function turnOf(sessionId: string, fields: Partial<NewTurn> = {}): NewTurn {
 
 t.test('turns of one tick are seen together by whoever reads the file, and by nobody before', async (t) => {
   const file = join(await makeFolder(t), 'state.db');
-  const store = openSessionStore(file);
+  const embedded = openEmbeddedStore(file);
   const reader = new DatabaseSync(file, { readOnly: true });
-  t.teardown(() => [reader, store].forEach((each) => each.close()));
+  t.teardown(() => [reader, embedded].forEach((each) => each.close()));
   const count = () => Number((reader.prepare('SELECT count(*) AS count FROM turns').get() as { count: number }).count);
   const seen: number[] = [];
-  const appends = Array.from({ length: 50 }, (_, i) => store.append(turnOf(`s${i % 10}`)).then(() => seen.push(count())));
+  const appends = Array.from({ length: 50 }, (_, i) => embedded.sessions.append(turnOf(`s${i % 10}`)).then(() => seen.push(count())));
   t.equal(count(), 0);
   await Promise.all(appends);
   t.strictSame(new Set(seen), new Set([50]));
 });
 
 t.test('a turn that cannot be written fails alone', async (t) => {
-  const store = openSessionStore(join(await makeFolder(t), 'state.db'));
-  t.teardown(() => store.close());
+  const embedded = openEmbeddedStore(join(await makeFolder(t), 'state.db'));
+  t.teardown(() => embedded.close());
+  const store = embedded.sessions;
   await store.append(turnOf('taken'));
   const outcomes = await Promise.allSettled([
     store.append(turnOf('a')),

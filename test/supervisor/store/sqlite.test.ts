@@ -2,15 +2,16 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { MAX_SESSION_BYTES, MAX_SESSION_ITEMS, type NewTurn } from '../../../supervisor/store/session.ts';
-import { openSessionStore } from '../../../supervisor/store/sqlite.ts';
+import { openEmbeddedStore } from '../../../supervisor/store/embedded.ts';
 import { makeFolder } from '../../helpers/folder.ts';
 
 const NOW = 1_700_000_000_000;
 const LATER = { ttlMs: 1000, firstTtlMs: 100 };
 
 async function open(t: Test) {
-  const store = openSessionStore(join(await makeFolder(t), 'state.db'));
-  t.teardown(() => store.close());
+  const embedded = openEmbeddedStore(join(await makeFolder(t), 'state.db'));
+  t.teardown(() => embedded.close());
+  const store = embedded.sessions;
   const append = (sessionId: string, items: string, itemCount = 1, now = NOW) => {
     const turn: NewTurn = { sessionId, owner: 'me', userId: 'user', isFirst: false, items, itemCount, now, ...LATER };
     return store.append(turn);
@@ -92,16 +93,16 @@ t.test('a deleted session is gone with its turns', async (t) => {
 
 t.test('what was appended is committed when it closes', async (t) => {
   const file = join(await makeFolder(t), 'state.db');
-  const store = openSessionStore(file);
-  const appended = store.append({ sessionId: 'one', owner: 'me', userId: 'user', isFirst: true, items: '["a"]', itemCount: 1, now: NOW, ...LATER });
+  const store = openEmbeddedStore(file);
+  const appended = store.sessions.append({ sessionId: 'one', owner: 'me', userId: 'user', isFirst: true, items: '["a"]', itemCount: 1, now: NOW, ...LATER });
   store.close();
   await appended;
-  const again = openSessionStore(file);
-  t.strictSame(again.turns('one', 9), ['["a"]']);
+  const again = openEmbeddedStore(file);
+  t.strictSame(again.sessions.turns('one', 9), ['["a"]']);
   again.close();
 });
 
 t.test('a file that is no database is refused', async (t) => {
   const folder = await makeFolder(t, { 'state.db': 'this is no database, however long it is read, and it is longer than a header'.repeat(20) });
-  t.throws(() => openSessionStore(join(folder, 'state.db')), /not a database/);
+  t.throws(() => openEmbeddedStore(join(folder, 'state.db')), /not a database/);
 });

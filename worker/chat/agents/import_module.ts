@@ -21,7 +21,8 @@ interface Place {
   readonly line: number;
 }
 
-function importError(error: unknown, file: string): AgentLoadError {
+/** Why the agent's file, or what it imports, could not be imported. */
+export function importError(error: unknown, file: string): AgentLoadError {
   if (!(error instanceof Error)) return new AgentLoadError(`the module threw ${String(error).slice(0, 200)}`, file);
   const place = placeOf(error) ?? (error instanceof SyntaxError ? syntaxPlace(file) : null);
   return new AgentLoadError(wordsOf(error, file), place?.file ?? importerOf(error) ?? file, place?.line ?? null, { cause: error });
@@ -36,6 +37,7 @@ function wordsOf(error: Error, file: string): string {
       return `syntax error: ${message}`;
     case 'ERR_MODULE_NOT_FOUND':
     case 'ERR_UNSUPPORTED_DIR_IMPORT':
+      if (/^Cannot find package /.test(message)) return missingPackage(message);
       return message.replace(/ imported from .*/, '') + (/\.js'/.test(message) && file.endsWith('ts') ? ' (a TypeScript file is imported as .ts)' : '');
   }
   if (/does not provide an export named/.test(message)) return `${message} (a type is imported with \`import type\`)`;
@@ -43,6 +45,12 @@ function wordsOf(error: Error, file: string): string {
     return `${message.split(',')[0]}: use import and export, or name the file .cjs and import it`;
   }
   return error instanceof SyntaxError ? `syntax error: ${message}` : `${error.name}: ${message}`;
+}
+
+/** `Cannot find package 'a' imported from …`, and what to do about it; of the SDK, with the package that it wants beside it. */
+function missingPackage(message: string): string {
+  const name = /^Cannot find package '([^']+)'/.exec(message)?.[1] ?? '';
+  return `Cannot find package '${name}': install it next to the agent, with npm install ${name === '@openai/agents' ? `${name} zod` : name}`;
 }
 
 /** The module's own folder says nothing to who reads it. */

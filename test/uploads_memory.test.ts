@@ -1,0 +1,57 @@
+// A hundred megabytes pass through the server without staying in it.
+import { request } from 'node:http';
+import { Readable } from 'node:stream';
+import { json } from 'node:stream/consumers';
+import t from 'tap';
+import { BOUNDARY, FORM_END, FORM_TYPE, rawPart } from './helpers/multipart.ts';
+import { endsCleanly, serve } from './helpers/serve.ts';
+import { figuresOf } from './helpers/server_status.ts';
+
+const MB = 1024 * 1024;
+const MOST_MB = 30;
+const FILES = 4;
+const FILE_BYTES = 25 * MB;
+
+// A young heap of 2 MB: otherwise what counts is how much garbage V8 lets lie.
+const server = await serve(t, 'clerk', { env: { NODE_OPTIONS: '--max-semi-space-size=2' } });
+
+/** The form, made as it is sent. */
+async function* pieces(): AsyncGenerator<Buffer> {
+  const piece = Buffer.alloc(64 * 1024, 0xfe);
+  for (let i = 0; i < FILES; i += 1) {
+    yield Buffer.from(`--${BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="${i}.bin"\r\n\r\n`);
+    for (let sent = 0; sent < FILE_BYTES; sent += piece.length) yield piece;
+    yield Buffer.from('\r\n');
+  }
+  yield rawPart('Content-Disposition: form-data; name="message"', 'read');
+  yield FORM_END;
+}
+
+function upload(): Promise<{ response: string }> {
+  return new Promise((resolve, reject) => {
+    const sending = request(`${server.url}/chat/with-files`, { method: 'POST', agent: false, headers: { 'content-type': FORM_TYPE } }, (response) => {
+      resolve(json(response) as Promise<{ response: string }>);
+    });
+    sending.on('error', reject);
+    Readable.from(pieces()).pipe(sending);
+  });
+}
+
+t.test('100 MB make the process no more than 30 MB larger, while they come and after', async (t) => {
+  // A small one loads what uploads need.
+  const form = new FormData();
+  form.set('message', 'list');
+  form.append('files', new File(['x'], 'a.txt'));
+  await (await fetch(`${server.url}/chat/with-files`, { method: 'POST', body: form, headers: { connection: 'close' } })).text();
+  const before = await figuresOf(server);
+  let highest = before.residentMb;
+  const watch = setInterval(() => void figuresOf(server).then(({ residentMb }) => (highest = Math.max(highest, residentMb))), 20);
+  const began = performance.now();
+  const { response } = await upload();
+  const tookMs = Math.round(performance.now() - began);
+  clearInterval(watch);
+  t.strictSame((JSON.parse(response) as { bytes: number }[]).map(({ bytes }) => bytes), Array(FILES).fill(FILE_BYTES));
+  t.ok(highest - before.residentMb < MOST_MB, `${Math.round(highest - before.residentMb)} MB more at most, of ${Math.round(before.residentMb)}; in ${tookMs} ms`);
+});
+
+endsCleanly(t, server);

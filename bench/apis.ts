@@ -7,6 +7,9 @@ export const PACES = ['fast', 'paced'] as const;
 /** fast: the whole answer at once. paced: a token every `TOKEN_INTERVAL_MS`. */
 export type Pace = (typeof PACES)[number];
 
+/** Tells the agent of @openai/agents which API to speak: the package has no variable for it. */
+export const SDK_API_VARIABLE = 'BENCH_API';
+
 /** The path of an API under its base URL. */
 export const API_PATHS: Readonly<Record<Api, string>> = { chat_completions: '/chat/completions', responses: '/responses' };
 

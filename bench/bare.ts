@@ -3,11 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { parseArgs } from 'node:util';
+import { INSTRUCTIONS, MODEL_ID } from './agent_file.ts';
 import { APIS, type Api } from './apis.ts';
 import { createUpstream, type Completion, type Upstream } from './bare/upstream.ts';
-
-const MODEL_ID = 'bench-model';
-const SYSTEM_PROMPT = 'Answer briefly.';
 
 const { values: flags } = parseArgs({ options: { 'base-url': { type: 'string' }, api: { type: 'string' } } });
 const upstream = createUpstream({
@@ -15,7 +13,7 @@ const upstream = createUpstream({
   api: APIS.find((api): api is Api => api === flags.api) ?? 'chat_completions',
   apiKey: process.env['OPENAI_API_KEY'] ?? '',
   modelId: MODEL_ID,
-  systemPrompt: SYSTEM_PROMPT,
+  systemPrompt: INSTRUCTIONS,
 });
 const model = { model_id: MODEL_ID, provider: 'openai' };
 

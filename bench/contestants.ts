@@ -1,12 +1,14 @@
-// The two servers that are compared: the bare one and ours, each with a model of the given API and pace behind it.
+// What is compared, each with a model of the given API and pace behind it: the bare server, ours, and agents that are run without a server.
 import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { agentFile } from './agent_file.ts';
-import { baseUrl, type Api, type Pace } from './apis.ts';
+import { AGENT, agentFile } from './agent_file.ts';
+import { baseUrl, SDK_API_VARIABLE, type Api, type Pace } from './apis.ts';
+import { createJobSender } from './job_process.ts';
+import type { ClosedLoopResult, LoopJob } from './load/jobs.ts';
 import { commandLine } from './proc.ts';
-import { spawnServer } from './processes.ts';
+import { forkModule, spawnServer } from './processes.ts';
 
 export interface Contestant {
   readonly port: number;
@@ -26,7 +28,14 @@ export interface Setting {
 /** Starts a server that ends with the stack. */
 export type StartContestant = (setting: Setting, stack: AsyncDisposableStack) => Promise<Contestant>;
 
-const AGENT = 'bench';
+export interface DirectContestant {
+  readonly pid: number;
+  /** Runs the agent again and again. @throws if the process fails or has gone */
+  readonly run: (job: LoopJob) => Promise<ClosedLoopResult>;
+}
+
+/** Who runs an agent: the package @openai/agents, or our engine for declarative agents. */
+export type Engine = 'sdk' | 'declarative';
 
 export const startBare: StartContestant = async ({ modelPort, api, pace }, stack) => {
   const startedMs = performance.now();
@@ -35,20 +44,48 @@ export const startBare: StartContestant = async ({ modelPort, api, pace }, stack
   return { port: Number(url.port), pid: child.pid ?? 0, startedInMs: performance.now() - startedMs };
 };
 
-export const startOurs: StartContestant = async ({ modelPort, api, pace, workers }, stack) => {
+export const startOurs: StartContestant = async (setting, stack) => {
+  const root = await makeRoot(stack);
+  await mkdir(join(root, 'agents'));
+  await writeFile(join(root, 'agents', `${AGENT}.yaml`), agentFile(baseUrl(setting.modelPort, setting.pace), setting.api));
+  return serve(AGENT, setting, root, environment(), stack);
+};
+
+/** Our server with an agent of @openai/agents in the place of the declarative one. */
+export const startOursWithSdk: StartContestant = async (setting, stack) => {
+  return serve(path('./sdk_agent.ts'), setting, await makeRoot(stack), sdkEnvironment(setting), stack);
+};
+
+/** Starts a process that runs the agent itself, and ends with the stack. */
+export async function startDirect(engine: Engine, setting: Omit<Setting, 'workers'>, stack: AsyncDisposableStack): Promise<DirectContestant> {
+  const args = ['--engine', engine, '--base-url', baseUrl(setting.modelPort, setting.pace), '--api', setting.api];
+  const { child } = await forkModule('./direct.ts', stack, { args, env: sdkEnvironment(setting) });
+  const send = createJobSender(child, `the direct run of ${engine}`);
+  return { pid: child.pid ?? 0, run: async (job) => (await send(job)) as ClosedLoopResult };
+}
+
+async function makeRoot(stack: AsyncDisposableStack): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), 'oai-agent-server-bench-'));
   stack.defer(() => rm(root, { recursive: true, force: true }));
-  await mkdir(join(root, 'agents'));
-  await writeFile(join(root, 'agents', `${AGENT}.yaml`), agentFile(AGENT, baseUrl(modelPort, pace), api));
+  return root;
+}
+
+async function serve(
+  agent: string,
+  { workers }: Setting,
+  root: string,
+  env: Readonly<Record<string, string>>,
+  stack: AsyncDisposableStack,
+): Promise<Contestant> {
   const dataDir = join(root, 'data');
   const flags = ['--host', '127.0.0.1', '--port', '0', '--workers', String(workers), '--config-root', root, '--data-dir', dataDir];
   stack.defer(() => endServer(dataDir));
 
   const startedMs = performance.now();
-  const { url } = await spawnServer([path('../bin/oai-agent-server.js'), 'serve', AGENT, ...flags], environment(), stack);
+  const { url } = await spawnServer([path('../bin/oai-agent-server.js'), 'serve', agent, ...flags], env, stack);
   const startedInMs = performance.now() - startedMs;
   return { port: Number(url.port), pid: await serverPid(dataDir), startedInMs };
-};
+}
 
 /** The process that a launcher started says who it is in its data directory. */
 async function serverPid(dataDir: string): Promise<number> {
@@ -66,6 +103,11 @@ async function endServer(dataDir: string): Promise<void> {
 /** Nothing of the caller's own settings may reach a server: a REDIS_URL would change what is measured. */
 function environment(): Record<string, string> {
   return { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', LOG_LEVEL: 'warn', OPENAI_API_KEY: 'sk-bench' };
+}
+
+/** An agent of the SDK finds its model by variables. */
+function sdkEnvironment({ modelPort, pace, api }: Omit<Setting, 'workers'>): Record<string, string> {
+  return { ...environment(), OPENAI_BASE_URL: baseUrl(modelPort, pace), [SDK_API_VARIABLE]: api };
 }
 
 function path(relative: string): string {

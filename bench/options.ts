@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import type { Api } from './apis.ts';
 
-const STAGES = ['chat', 'stream', 'paced', 'idle', 'start'] as const;
+const STAGES = ['chat', 'stream', 'paced', 'idle', 'start', 'agents'] as const;
 export type Stage = (typeof STAGES)[number];
 
 export interface Plan {
@@ -14,12 +14,22 @@ export interface Plan {
   readonly paced: { readonly streams: number; readonly durationMs: number; readonly warmUps: number; readonly pairs: number };
   readonly idleRequests: number;
   readonly starts: number;
+  readonly agents: readonly AgentsPlan[];
+  readonly agentStarts: number;
 }
 
 export interface ThroughputPlan {
   readonly api: Api;
   readonly concurrencies: readonly number[];
   readonly pairs: number;
+  readonly roundMs: number;
+  readonly warmUpMs: number;
+}
+
+export interface AgentsPlan {
+  readonly api: Api;
+  readonly concurrency: number;
+  readonly rounds: number;
   readonly roundMs: number;
   readonly warmUpMs: number;
 }
@@ -47,6 +57,11 @@ const FULL: Lengths = {
   paced: { streams: 400, durationMs: 4000, warmUps: 1, pairs: 3 },
   idleRequests: 500,
   starts: 5,
+  agents: [
+    { api: 'responses', concurrency: 16, rounds: 5, roundMs: 800, warmUpMs: 1000 },
+    { api: 'chat_completions', concurrency: 16, rounds: 3, roundMs: 800, warmUpMs: 1000 },
+  ],
+  agentStarts: 3,
 };
 
 const QUICK: Lengths = {
@@ -54,4 +69,6 @@ const QUICK: Lengths = {
   paced: { streams: 400, durationMs: 400, warmUps: 0, pairs: 1 },
   idleRequests: 100,
   starts: 1,
+  agents: [{ api: 'responses', concurrency: 16, rounds: 2, roundMs: 400, warmUpMs: 400 }],
+  agentStarts: 1,
 };

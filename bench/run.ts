@@ -1,6 +1,8 @@
 // The bench: compares our server with a bare one of node:http in one run on one machine, prints the figures, fails only if an answer was not whole.
 import type { Finding } from './findings.ts';
 import { startGenerator, startModel } from './generator.ts';
+import { measureAgents } from './measure/agents.ts';
+import { measureAgentStart } from './measure/agent_start.ts';
 import { measureIdle } from './measure/idle.ts';
 import { measurePaced } from './measure/paced.ts';
 import { measureStart } from './measure/start.ts';
@@ -38,18 +40,20 @@ async function run(plan: Plan): Promise<number> {
     findings.push(finding);
     console.log(formatFinding(finding));
   }
-  console.log(formatAims(findings.flatMap(({ aims }) => aims)));
+  const aims = findings.flatMap((finding) => finding.aims);
+  if (aims.length > 0) console.log(formatAims(aims));
   const deviations = findings.flatMap(({ deviations }) => deviations);
   for (const deviation of deviations) console.error(`INVALID: ${deviation}`);
   return deviations.length === 0 ? 0 : 1;
 }
 
-function measurements({ stages, throughput }: Plan): ((bench: Bench) => Promise<Finding>)[] {
+function measurements({ stages, throughput, agents }: Plan): ((bench: Bench) => Promise<Finding>)[] {
   const chosen: ((bench: Bench) => Promise<Finding>)[] = [];
   if (stages.has('start')) chosen.push(measureStart);
   if (stages.has('idle')) chosen.push(measureIdle);
   if (stages.has('chat') || stages.has('stream')) chosen.push(...throughput.map((part) => (bench: Bench) => measureThroughput(bench, part)));
   if (stages.has('paced')) chosen.push(measurePaced);
+  if (stages.has('agents')) chosen.push(...agents.map((part) => (bench: Bench) => measureAgents(bench, part)), measureAgentStart);
   return chosen;
 }
 

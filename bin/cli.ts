@@ -5,10 +5,11 @@ import { readVersion } from '../supervisor/version.ts';
 import { markValues, unmark } from './arguments.ts';
 import { failureOf, UsageError } from './failure.ts';
 import { endNow } from './hard_end.ts';
+import { TOKEN_OPTIONS, type TokenFlags } from './tokens/option_table.ts';
 
 const NAME = 'oai-agent-server';
 /** Not in this version, and yet no names of agents. */
-const RESERVED = ['tokens', 'status', 'restart', 'kill'];
+const RESERVED = ['status', 'restart', 'kill'];
 
 const program = cac(NAME);
 program.help();
@@ -32,6 +33,13 @@ program.command('chat [url]', 'talk to a running server').action(async (url: str
   const { chat } = await import('./chat/chat.ts');
   process.exitCode = await chat(url === undefined ? null : unmark(url));
 });
+
+withTokenOptions(program.command('tokens <action> [id]', 'create, list or revoke tokens, through the running server or without one')).action(
+  async (action: string, id: string | undefined, options: Record<string, unknown>) => {
+    const { tokens } = await import('./tokens.ts');
+    await tokens(unmark(action), id === undefined ? undefined : unmark(id), tokenFlagsOf(options));
+  },
+);
 
 // Whoever reads our lines may leave before we end, as in `| head`: no reason to fail.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
@@ -73,10 +81,24 @@ function withServeOptions(command: Command): Command {
   return command;
 }
 
+function withTokenOptions(command: Command): Command {
+  for (const { flag, doc } of Object.values(TOKEN_OPTIONS)) command.option(flag, doc);
+  return command;
+}
+
 function flagsOf(options: Record<string, unknown>): ServeFlags {
-  const given = (Object.keys(SERVE_OPTIONS) as ServeOption[]).flatMap((name) => {
+  return valuesOf(Object.keys(SERVE_OPTIONS) as ServeOption[], 'allowedModes', options);
+}
+
+function tokenFlagsOf(options: Record<string, unknown>): TokenFlags {
+  return { ...valuesOf(Object.keys(TOKEN_OPTIONS), 'scopes', options), json: options['json'] === true };
+}
+
+/** Those that were given, as they were typed. @param list the one that is a list of words */
+function valuesOf(names: readonly string[], list: string, options: Record<string, unknown>) {
+  const given = names.flatMap((name) => {
     const value = options[name];
-    return typeof value === 'string' ? [[name, name === 'allowedModes' ? unmark(value).split(',') : unmark(value)] as const] : [];
+    return typeof value === 'string' ? [[name, name === list ? unmark(value).split(',') : unmark(value)] as const] : [];
   });
   return Object.fromEntries(given);
 }

@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StartError } from './start_error.ts';
 
+/** A server has it, and its lock. */
+export class DirectoryInUse extends StartError {}
+
 export interface DataDirectory {
   /** Path of a file in it. */
   file(name: string): string;
@@ -48,7 +51,7 @@ async function takeLock(path: string, file: (name: string) => string): Promise<D
     lock?.close();
     if (!isBusy(error)) throw new StartError(1, `the data directory ${path} cannot be used: ${error instanceof Error ? error.message : String(error)}`);
     const pid = await readFile(file('pid'), 'utf8').catch(() => 'unknown');
-    throw new StartError(1, `the data directory ${path} is in use by the server with pid ${pid}; choose another with --data-dir`);
+    throw new DirectoryInUse(1, `the data directory ${path} is in use by the server with pid ${pid}; choose another with --data-dir`);
   }
   await writeFile(file('pid'), String(process.pid), { mode: 0o600 });
   return lock;

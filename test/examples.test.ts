@@ -49,8 +49,12 @@ t.test('receipts takes a file and answers in its form', async (t) => {
   const answer = (await response.json()) as { response: string; session_id: string };
   t.same(JSON.parse(answer.response), figures);
   const [first, second] = model.requests.map(({ body }) => body);
-  t.match(first, { text: { format: { type: 'json_schema', name: 'receipts', strict: true } }, input: [{ role: 'user', content: [{ text: 'What did I pay?' }, { text: /^\[file: receipt\.txt, text\/plain, 41 bytes\]\nBAKERY/ }] }] });
-  t.match((second?.['input'] as { content: unknown }[]).at(-1)?.content, /^Your answer does not fit the schema: it is not JSON\./);
+  t.match(first, {
+    text: { format: { type: 'json_schema', name: 'receipts', strict: true } },
+    input: [{ role: 'user', content: [{ text: 'What did I pay?' }, { text: /^\[file: receipt\.txt, text\/plain, 41 bytes\]\nBAKERY/ }] }],
+  });
+  const sent = (second?.['input'] ?? []) as readonly { readonly content: unknown }[];
+  t.match(sent.at(-1)?.content, /^Your answer does not fit the schema: it is not JSON\./);
   const session = await send(url, `/chat/sessions/${answer.session_id}`);
   t.match(session.json['items'], [{ role: 'user', content: 'What did I pay?\n[file: receipt.txt, text/plain, 41 bytes]' }, {}, {}]);
 });

@@ -1,10 +1,11 @@
 // MCP servers of a declarative agent behind the real server: its workers hold them, its callers use them, and none outlives it.
 import t from 'tap';
 import { startMcpHttpServer } from './fixtures/mcp/http_server.ts';
+import { makeFolder } from './helpers/folder.ts';
 import { chat, send, stream } from './helpers/http_client.ts';
 import { nothingIsLeft } from './helpers/leftovers.ts';
 import { PROJECT, runCommand, type StartedServer } from './helpers/process.ts';
-import { descendantsOf, isAlive } from './helpers/processes.ts';
+import { commandOf, descendantsOf, isAlive } from './helpers/processes.ts';
 import { serve } from './helpers/serve.ts';
 import { settledWorkers } from './helpers/server_status.ts';
 import { waitFor } from './helpers/wait_for.ts';
@@ -19,7 +20,20 @@ const NODE = process.execPath;
 const SHARED_TOOLS = ['echo', 'env', 'about', 'wait', 'cancelled', 'die', 'fail', 'refuse', 'invalid', 'print', 'garble', 'change', 'big'];
 
 const mcpsOf = async ({ url }: StartedServer): Promise<readonly McpStatus[]> => (await send(url, '/status')).json['mcps'] as readonly McpStatus[];
-const processesOf = ({ process: { pid } }: StartedServer): readonly number[] => descendantsOf(pid as number);
+/** Two servers, of which one has a child: in each worker. */
+const PROCESSES = 2 * 3;
+
+/** Those of its MCP servers. */
+function processesOf({ process: { pid } }: StartedServer): readonly number[] {
+  return descendantsOf(pid as number).filter((each) => /stdio_server|sleep/.test(commandOf(each)));
+}
+
+/** Callers' own processes end after their answers. */
+const settled = (server: StartedServer): Promise<readonly number[]> =>
+  waitFor('the end of all own processes', () => {
+    const processes = processesOf(server);
+    return processes.length === PROCESSES && processes;
+  });
 
 /** What a tool answered, as the offline model reports it. */
 async function call({ url }: StartedServer, tool: string, args: unknown = {}, headers: Readonly<Record<string, string>> = {}): Promise<string> {
@@ -57,12 +71,11 @@ t.test('two workers, with two servers each and one for each caller', async (t) =
   });
 
   await t.test('30 callers at once have their own credentials, and leave nothing', async (t) => {
-    const before = processesOf(server);
     const tokens = Array.from({ length: 30 }, (_, index) => `token-${index}`);
     const seen = await Promise.all(tokens.map((token) => call(server, 'own__env', { name: 'TOKEN' }, { 'caller-token': token })));
     t.strictSame(seen, tokens);
     t.equal(await call(server, 'own__env', { name: 'TOKEN' }), 'There is no tool named own__env.', 'who has none is not given the tools');
-    await waitFor('the end of their processes', () => processesOf(server).length === before.length);
+    await settled(server);
   });
 
   await t.test('one that is killed is shown as down, and comes back', async (t) => {
@@ -76,7 +89,7 @@ t.test('two workers, with two servers each and one for each caller', async (t) =
   });
 
   await t.test('a cancel reaches the call, and ends the caller\'s own process', async (t) => {
-    const before = processesOf(server);
+    const before = await settled(server);
     const opened = await stream(server.url, { message: '/tool own__wait', verbose: true }, { 'caller-token': 'token-1' });
     await opened.until('tool_call');
     const own = await waitFor('its process', () => processesOf(server).find((pid) => !before.includes(pid)));
@@ -87,38 +100,24 @@ t.test('two workers, with two servers each and one for each caller', async (t) =
 
   await t.test('a worker that is stuck is replaced, and the processes that it held are ended, those that ignore it, too', async (t) => {
     const workers = await settledWorkers(server, 2);
-    const before = processesOf(server);
-    t.equal(before.length, 2 * 3 + (await launcherCount(server)));
+    const before = await settled(server);
     const looping = stream(server.url, { message: '/tool loop' });
     await (await looping).until('error');
     const after = await waitFor('the replacement', () => settledWorkers(server, 2), 30_000);
     t.notSame(after, workers);
     await waitFor('the end of its processes', () => before.filter(isAlive).length === before.length - 3);
-    t.equal(processesOf(server).length, before.length);
+    await settled(server);
     t.equal(await call(server, 'shared__echo', { text: 'again' }), 'again');
   });
 
   await t.test('the server ends with 0, and takes all of them with it', async (t) => {
-    const before = processesOf(server);
+    const before = await settled(server);
     t.strictSame(await server.stop(), { code: 0, signal: null });
     await waitFor('their end', () => !before.some(isAlive), 3000);
   });
 });
 
-/** Processes of the server that are none of its agent's. */
-async function launcherCount(server: StartedServer): Promise<number> {
-  const others = await Promise.all(processesOf(server).map(async (pid) => !(await isOfAgent(pid))));
-  return others.filter(Boolean).length;
-}
-
-async function isOfAgent(pid: number): Promise<boolean> {
-  const { readFile } = await import('node:fs/promises');
-  return /stdio_server|sleep/.test(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''));
-}
-
 t.test('a server that is killed leaves no MCP server that heeds the end of its input', async (t) => {
-  const server = await serve(t, 'mcp_missing', { env: { NODE } }).catch((error: Error) => error);
-  t.match(server, /there is no command mcp-server-nowhere/);
   const killed = await serve(t, 'mcp_scripted', { env: { NODE, GIVEN: 'x' } });
   const { pid } = await about(killed, 'shared__about');
   const deaf = await about(killed, 'deaf__about');
@@ -144,7 +143,7 @@ t.test('callers of a server over HTTP are told apart, and one that cannot be rea
 
 t.test('an MCP server that does not start is an error at start, with file and line', async (t) => {
   for (const command of ['serve', 'check']) {
-    const { code, stderr } = await runCommand([command, 'mcp_missing', '--config-root', 'test/fixtures'], { env: { NODE, LOG_LEVEL: 'error' } });
+    const { code, stderr } = await runCommand([command, 'mcp_missing', '--config-root', 'test/fixtures', '--data-dir', await makeFolder(t)], { env: { NODE, LOG_LEVEL: 'error' } });
     t.equal(code, 78);
     t.match(stderr, /agents\/mcp_missing\.yaml:6: mcps\.files: the server cannot start: there is no command mcp-server-nowhere\n$/);
   }

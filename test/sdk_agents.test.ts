@@ -1,7 +1,7 @@
 // Agents of @openai/agents as their package documents them: under the server they answer what they answer when they are run directly.
 import { run, setOpenAIAPI, setTracingDisabled, type Agent } from '@openai/agents';
 import t, { type Test } from 'tap';
-import { messagesOf, parseEventStream, type EventContent } from './helpers/event_stream.ts';
+import { messagesOf, parseEventStream, type StreamedEvent } from './helpers/event_stream.ts';
 import { makeFolder } from './helpers/folder.ts';
 import { chat, send, stream, type Json } from './helpers/http_client.ts';
 import { nothingIsLeft } from './helpers/leftovers.ts';
@@ -30,7 +30,10 @@ const noHomework = { text: JSON.stringify({ isMathHomework: false, reasoning: 'n
 
 const CASES: readonly Case[] = [
   { agent: 'sdk_haiku', script: { text: 'Calls within a call' }, events: 'start text output', messages: ['Calls within a call'] },
-  { agent: 'sdk_haiku', script: { messages: ['First one.', 'Second one.'] }, events: 'start text text output', messages: ['First one.', 'Second one.'] },
+  {
+    agent: 'sdk_haiku', script: { messages: ['First one.', 'Second one.'] },
+    events: 'start text text output', messages: ['First one.', 'Second one.'],
+  },
   {
     agent: 'sdk_haiku', script: { text: 'Because', reasoning: 'let me think' },
     events: 'start reasoning text output', messages: ['Because'],
@@ -47,14 +50,21 @@ const CASES: readonly Case[] = [
   },
   {
     agent: 'sdk_triage',
-    script: { byInstructions: { 'Check if': noHomework, 'You determine': { calls: [{ name: 'transfer_to_History_Tutor', arguments: {} }] }, '': { text: 'In 1789.' } } },
+    script: {
+      byInstructions: { 'Check if': noHomework, 'You determine': { calls: [{ name: 'transfer_to_History_Tutor', arguments: {} }] }, '': { text: 'In 1789.' } },
+    },
     events: 'start tool_call tool_result handoff text output', messages: ['In 1789.'],
   },
   { agent: 'sdk_calendar', script: { text: JSON.stringify(event) }, events: 'start text output', messages: [JSON.stringify(event)] },
   {
     agent: 'sdk_orchestrator',
     script: [
-      { calls: [{ name: 'summarize_text', arguments: { input: directed({ text: 'in short' }) } }, { name: 'translate', arguments: { text: directed({ text: 'en bref' }) } }] },
+      {
+        calls: [
+          { name: 'summarize_text', arguments: { input: directed({ text: 'in short' }) } },
+          { name: 'translate', arguments: { text: directed({ text: 'en bref' }) } },
+        ],
+      },
       { text: 'Here it is.' },
     ],
     events: 'start tool_call tool_call tool_result tool_result text output', messages: ['Here it is.'],
@@ -84,9 +94,9 @@ async function runDirectly(agent: string, message: string): Promise<Direct> {
   return { output: finalOutput, usage: { input_tokens: inputTokens, output_tokens: outputTokens, total_tokens: totalTokens } };
 }
 
-function typesOf(events: readonly { readonly content: EventContent }[]): string {
-  const keys = events.map(({ content }) => (content.type === 'text' || content.type === 'reasoning' ? `${content.type} ${content.message}` : content));
-  return keys.filter((key, index) => typeof key !== 'string' || key !== keys[index - 1]).map((key) => (typeof key === 'string' ? key.split(' ')[0] : key.type)).join(' ');
+function typesOf(events: readonly StreamedEvent[]): string {
+  const keys = events.map(({ id, content: { type, message } }) => `${type} ${type === 'text' || type === 'reasoning' ? message : -id}`);
+  return keys.filter((key, index) => key !== keys[index - 1]).map((key) => key.split(' ')[0]).join(' ');
 }
 
 async function isLikeDirect(t: Test, { url }: StartedServer, { agent, script, events: expected, messages, model: name }: Case): Promise<void> {
@@ -153,11 +163,13 @@ t.test('the second turn of a session has all of the first in it, by both APIs', 
 
 t.test('a handoff stays in the session', async (t) => {
   const { url } = await serve(t, 'sdk_triage', { env });
-  const { message } = { message: directed((CASES.find(({ agent }) => agent === 'sdk_triage') as Case).script) };
+  const message = directed((CASES.find(({ agent }) => agent === 'sdk_triage') as Case).script);
   await chat(url, { message, session_id: 's' });
-  const { json } = await chat(url, { message: directed({ byInstructions: { 'Check if': noHomework, '': { text: 'Back at the start.' } } }), session_id: 's' });
+  const second = directed({ byInstructions: { 'Check if': noHomework, '': { text: 'Back at the start.' } } });
+  const { json } = await chat(url, { message: second, session_id: 's' });
   t.equal(json['response'], 'Back at the start.');
-  const types = (model.requests.at(-1)?.body['input'] as readonly Json[]).map((item) => item['type'] ?? item['role']);
+  const input = (model.requests.at(-1)?.body['input'] ?? []) as readonly Json[];
+  const types = input.map((item) => item['type'] ?? item['role']);
   t.strictSame(types, ['user', 'function_call', 'function_call_output', 'message', 'user']);
 });
 

@@ -33,6 +33,7 @@ const MODEL: readonly Failure[] = [
   [{ calls: [{ name: 'unheard_of', arguments: {} }] }, 'MODEL_FAILED', /^The model did what the agent cannot follow: Tool unheard_of not found/],
 ];
 
+const calling = (name: string, args: object = {}) => directed({ calls: [{ name, arguments: args }] });
 const homework = directed({ text: JSON.stringify({ isMathHomework: true, reasoning: 'sums' }) });
 const rude = directed({
   byInstructions: {
@@ -43,9 +44,9 @@ const rude = directed({
 });
 const OTHERS: readonly (readonly [keyof typeof servers, string, string, RegExp])[] = [
   ['responses', directed({ finish: 'length' }), 'MODEL_FAILED', /^The model's answer is longer than it may be\.$/],
-  ['responses', directed({ calls: [{ name: 'get_weather', arguments: { city: 'Rome' } }] }), 'MAX_TURNS', /^The agent had no answer after 4 turns\.$/],
-  ['responses', directed({ calls: [{ name: 'fatal', arguments: {} }] }), 'AGENT_FAILED', /^The agent failed\.$/],
-  ['responses', directed({ calls: [{ name: 'delete_all', arguments: {} }] }), 'AGENT_FAILED', /approval, which this server cannot ask for: delete_all\.$/],
+  ['responses', calling('get_weather', { city: 'Rome' }), 'MAX_TURNS', /^The agent had no answer after 4 turns\.$/],
+  ['responses', calling('fatal'), 'AGENT_FAILED', /^The agent failed\.$/],
+  ['responses', calling('delete_all'), 'AGENT_FAILED', /approval, which this server cannot ask for: delete_all\.$/],
   ['triage', homework, 'GUARDRAIL', /^A guardrail of the agent refused the interaction: Math Homework Guardrail\.$/],
   ['triage', rude, 'GUARDRAIL', /^A guardrail of the agent refused the interaction: Politeness\.$/],
   ['triage', directed({ byInstructions: { 'Check if': { fail: { status: 401 } }, '': {} } }), 'MODEL_AUTH_FAILED', /^The model refused the key\.$/],
@@ -55,7 +56,8 @@ const OTHERS: readonly (readonly [keyof typeof servers, string, string, RegExp])
 const STATUS: Readonly<Record<string, number>> = { GUARDRAIL: 422, AGENT_FAILED: 500 };
 
 t.test('a stream ends with the error as its event, and a chat with its status', async (t) => {
-  const both = MODEL.flatMap(([step, code, words]) => (['responses', 'completions'] as const).map((name) => [name, directed(step), code, words] as const));
+  const apis = ['responses', 'completions'] as const;
+  const both = MODEL.flatMap(([step, code, words]) => apis.map((name) => [name, directed(step), code, words] as const));
   // At once, because some of them take their time by their nature.
   await Promise.all([...both, ...OTHERS].map(async ([name, message, code, words]) => {
     const { url } = servers[name];

@@ -4,10 +4,12 @@ import t from 'tap';
 import { parseEventStream } from './helpers/event_stream.ts';
 import { chat, send, stream } from './helpers/http_client.ts';
 import { directed, endsCleanly, serveModel } from './helpers/serve.ts';
+import { settledWorkers } from './helpers/server_status.ts';
 import { waitFor } from './helpers/wait_for.ts';
 
 const server = await serveModel(t, 'sdk_orchestrator', { args: ['--workers', '2'], env: { CHAT_IDLE_TIMEOUT_SECONDS: '2' } });
 const { url, model } = server;
+const workers = await waitFor('the workers', () => settledWorkers(server, 2));
 
 const COUNT = 50;
 /** The model's calls of one interaction: its own two, the agent that is a tool, the run that a tool starts. */
@@ -33,7 +35,7 @@ t.test('50 at once: the model sees 50 keys, each with its own conversation', asy
     t.match(events.at(-1), { type: 'output', content: `Bearer ${key}` });
     const sent = model.requests.filter(({ headers }) => headers.authorization === `Bearer ${key}`).map(({ body }) => JSON.stringify(body));
     t.equal(sent.length, CALLS);
-    t.ok(sent.every((body) => new Set(body.match(/conversation-\d+-/g)).size === 1 && body.includes(marker(index))), 'nothing of another conversation');
+    t.ok(sent.every((body) => new Set(body.match(/conversation-\d+-/g)).size === 1 && body.includes(marker(index))), 'nothing of another');
   }
   t.equal(new Set(model.requests.map(({ headers }) => headers.authorization)).size, COUNT);
   t.equal(model.requests.length, COUNT * CALLS);
@@ -87,7 +89,8 @@ t.test('a model that never goes on ends with the time that the server gives it',
   }
 });
 
-t.test('afterwards all is as before', async (t) => {
+t.test('afterwards all is as before: no error went astray, for which a worker would have been replaced', async (t) => {
+  t.strictSame(await waitFor('the workers to settle', () => settledWorkers(server, 2)), workers);
   t.match(await chat(url, { message: directed({ text: 'Fine.' }) }), { status: 200, json: { response: 'Fine.' } });
 });
 

@@ -40,7 +40,7 @@ t.test('the agent is given what was sent, and nobody else may read it', async (t
     { name: 'b.bin', type: 'application/octet-stream', size: 300_000, path: `${folder}/b.bin` },
     { name: 'A (2).TXT', type: 'text/plain', size: 0, path: `${folder}/A (2).TXT` },
   ]);
-  t.strictSame(modes, Array(3).fill({ file: '600', folder: '700' }));
+  t.strictSame(modes, Array.from({ length: 3 }, () => ({ file: '600', folder: '700' })));
   t.strictSame(read?.map(({ bytes }) => bytes), [5, 300_000, 0]);
   t.equal(read?.[0]?.['sha256'], '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824');
   await noFiles();
@@ -116,8 +116,9 @@ t.test('what waits for its session has its files, and loses them when it is canc
 
 t.test('an interaction\'s place in its session is when its body was complete', async (t) => {
   const ids = Array.from({ length: 3 }, () => randomUUID());
-  const slow = partial(formOf(TEXT, ['message', 'say a'], ['session_id', 'order'], ['interaction_id', ids[0] as string]));
   const first = await started('hold on', ['session_id', 'order']);
+  const slow = partial(formOf(TEXT, ['message', 'say a'], ['session_id', 'order'], ['interaction_id', ids[0] as string]));
+  await waitFor('it to be received', async () => (await uploadedPaths(server)).length === 4);
   const form = chatForm(url, TEXT, ['message', 'say b'], ['session_id', 'order'], ['interaction_id', ids[1] as string]);
   await waitFor('the second to wait', async () => (await state(ids[1] as string)) === 'queued');
   const json = chat(url, { message: 'say c', session_id: 'order', interaction_id: ids[2] });

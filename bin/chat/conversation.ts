@@ -112,8 +112,11 @@ class Refusal extends Error {}
 
 async function send(url: string, init: RequestInit): Promise<Response> {
   let response: Response;
+  const headers = new Headers(init.headers);
+  const token = process.env['OAI_TOKEN'];
+  if (token) headers.set('authorization', `Bearer ${token}`);
   try {
-    response = await fetch(url, init);
+    response = await fetch(url, { ...init, headers });
   } catch (error) {
     init.signal?.throwIfAborted();
     throw new Error(`cannot reach ${new URL(url).origin}: ${reasonOf(error)}`, { cause: error });

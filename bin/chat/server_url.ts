@@ -1,4 +1,4 @@
-// The server that `chat` means when it is given no URL: the one that wrote its address last, and still runs.
+// The servers that run on this machine, by their data directories, and the one that `chat` means when it is given no URL: the newest.
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -6,25 +6,38 @@ import { z } from 'zod';
 const FALLBACK = 'http://127.0.0.1:8000';
 const serverFile = z.object({ pid: z.int().positive(), url: z.url({ protocol: /^https?$/ }) });
 
-/** The URL in `<dataDir>/server.json` or, without a data directory, in the newest of those below `folder`. */
-export async function findServerUrl(folder: string, dataDir: string | undefined): Promise<string> {
-  const found = await Promise.all((dataDir ? [dataDir] : await dataDirsBelow(folder)).map((dir) => readServerFile(join(dir, 'server.json'))));
-  const alive = found.filter((server) => server !== null).filter(({ pid }) => isAlive(pid));
-  const newest = alive.toSorted((a, b) => b.writtenAt - a.writtenAt)[0];
-  return (newest?.url ?? FALLBACK).replace(/\/+$/, '');
+/** A server whose process lives. */
+export interface LiveServer {
+  readonly dataDir: string;
+  readonly url: string;
+  readonly pid: number;
 }
 
-async function dataDirsBelow(folder: string): Promise<string[]> {
+/** The URL in `<dataDir>/server.json` or, without a data directory, in the newest of those below `folder`. */
+export async function findServerUrl(folder: string, dataDir: string | undefined): Promise<string> {
+  const [newest] = await findLiveServers(dataDir ? [dataDir] : await dataDirsBelow(folder));
+  return newest?.url ?? FALLBACK;
+}
+
+/** Those of these data directories, newest first. */
+export async function findLiveServers(dataDirs: readonly string[]): Promise<LiveServer[]> {
+  const found = await Promise.all(dataDirs.map(readServerFile));
+  const alive = found.filter((server) => server !== null).filter(({ pid }) => isAlive(pid));
+  return alive.toSorted((a, b) => b.writtenAt - a.writtenAt);
+}
+
+export async function dataDirsBelow(folder: string): Promise<string[]> {
   const root = join(folder, '.oai-agent-server');
   const names = await readdir(root).catch(() => []);
   return names.map((name) => join(root, name));
 }
 
 /** null where there is none, or none that can be understood. */
-async function readServerFile(file: string): Promise<{ pid: number; url: string; writtenAt: number } | null> {
+async function readServerFile(dataDir: string): Promise<(LiveServer & { readonly writtenAt: number }) | null> {
+  const file = join(dataDir, 'server.json');
   try {
     const { pid, url } = serverFile.parse(JSON.parse(await readFile(file, 'utf8')));
-    return { pid, url, writtenAt: (await stat(file)).mtimeMs };
+    return { dataDir, pid, url: url.replace(/\/+$/, ''), writtenAt: (await stat(file)).mtimeMs };
   } catch {
     return null;
   }

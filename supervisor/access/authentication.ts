@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../../shared/config.ts';
 import { AppError } from '../../shared/errors.ts';
-import { ANYBODY, LOCAL, requireScope, type Caller } from './caller.ts';
+import { ANYBODY, LOCAL, requireScope, unauthorized, type Caller } from './caller.ts';
 import { credentialOf } from './credential.ts';
 import { FailedCredentials } from './failed_credentials.ts';
 import type { LiveTokens } from './live_tokens.ts';
@@ -70,8 +70,4 @@ function refuse({ socket }: IncomingMessage, failed: FailedCredentials): never {
   const retryAfterS = failed.count(socket.remoteAddress ?? '', performance.now());
   if (retryAfterS === 0) throw unauthorized();
   throw new AppError('RATE_LIMITED', { message: 'Too many credentials from this address have failed; a valid one is still taken.', retryAfterS });
-}
-
-function unauthorized(): AppError {
-  return new AppError('UNAUTHORIZED', { headers: { 'WWW-Authenticate': 'Bearer' } });
 }

@@ -34,6 +34,11 @@ export function callerOf({ id, userId, scopes, expiresAt }: StoredToken): Caller
   return { id: userId === null ? `token:${id}` : `user:${userId}`, scopes: impliedScopes(scopes), userId, token: { id, expiresAt } };
 }
 
+/** The one answer to whoever has no valid token, whatever is wrong with it. */
+export function unauthorized(): AppError {
+  return new AppError('UNAUTHORIZED', { headers: { 'WWW-Authenticate': 'Bearer' } });
+}
+
 /** @throws AppError FORBIDDEN where the caller lacks the scope */
 export function requireScope(caller: Caller, scope: Scope): void {
   if (caller.scopes.has(scope)) return;

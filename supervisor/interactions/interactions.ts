@@ -2,6 +2,7 @@
 import type { UploadedFile } from '../../shared/chat.ts';
 import { AppError, ERRORS, type EndCode } from '../../shared/errors.ts';
 import type { InteractionEnd } from '../../shared/protocol.ts';
+import { unauthorized } from '../access/caller.ts';
 import type { Job } from '../workers/dispatcher.ts';
 import { addTaken, createCourse, listenerOf, type Course } from './course.ts';
 import { isUnread, passedDeadline } from './deadlines.ts';
@@ -57,7 +58,7 @@ export class Interactions {
   start(request: InteractionRequest, takeFiles?: () => Promise<readonly UploadedFile[]>): Interaction {
     const { dispatcher, agentName, sessions } = this.#options;
     const { sessionId } = request;
-    if (this.#options.tokenEnd(request.token) !== null) throw new AppError('UNAUTHORIZED');
+    if (this.#options.tokenEnd(request.token) !== null) throw unauthorized();
     if (this.#registry.find(request.id) !== undefined) throw new AppError('INTERACTION_EXISTS');
     const owner = request.sessionIsNew ? undefined : sessions.ownerOf(sessionId);
     if (owner !== undefined && owner !== request.owner) throw new AppError('SESSION_TAKEN');

@@ -75,10 +75,12 @@ function checkLength(name: string, value: string | undefined, isCut: boolean, ma
 function valueOf(name: string, text: string, maxMessageBytes: number): unknown {
   switch (name) {
     case 'message': {
-      const object = text.trimStart().startsWith('{') ? fromJson(text) : text;
+      // Browsers write every line break of a form as CRLF: https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
+      const plain = text.replaceAll('\r\n', '\n');
+      const message = plain.trimStart().startsWith('{') ? fromJson(plain) : plain;
       // How long an object's text is, is known once it is looked into.
-      if (typeof object === 'string' && Buffer.byteLength(object) > maxMessageBytes) throw tooLong(name, maxMessageBytes);
-      return object;
+      if (typeof message === 'string' && Buffer.byteLength(message) > maxMessageBytes) throw tooLong(name, maxMessageBytes);
+      return message;
     }
     case 'env':
       return fromJson(text);

@@ -7,7 +7,7 @@ import { AppError } from '../../shared/errors.ts';
 import type { Logger } from '../log.ts';
 import { nameKey, safeFileName } from './file_name.ts';
 import { MB, type UploadLimits } from './limits.ts';
-import { HEAD_BYTES, mediaTypeOf, prepareMediaTypes } from './media_type.ts';
+import { HEAD_BYTES, mediaTypeOf, prepareMediaTypes } from './sniff.ts';
 
 interface ReceivedFile {
   readonly name: string;

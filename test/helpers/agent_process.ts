@@ -22,6 +22,12 @@ export interface AgentReport {
   readonly printed: string;
 }
 
+/** A module with an SDK agent. @param more what else it does, before @param options of the agent, as source */
+export function sdkModule(more = '', options = ''): string {
+  const imports = "import * as sdk from '@openai/agents';\nimport OpenAI from 'openai';\n";
+  return `${imports}${more}\nexport default new sdk.Agent({ name: 'An agent', instructions: 'x', ${options} });\n`;
+}
+
 const SCRIPT = `
 import { importModule } from '${PROJECT}/worker/chat/agents/import_module.ts';
 import { loadFile, loadOptions, runAgent } from '${PROJECT}/test/helpers/interaction.ts';

@@ -23,6 +23,15 @@ export function isAlive(pid: number): boolean {
   return stat !== null && stat.state !== 'Z';
 }
 
+/** Its command line; '' where it has ended. */
+export function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+}
+
 /** See proc_pid_stat(5). */
 function statOf(pid: number): { readonly state: string; readonly parent: number } | null {
   try {

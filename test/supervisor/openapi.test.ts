@@ -26,7 +26,9 @@ const operations = Object.entries(document.paths).flatMap(
 /** Routes of the contract, by path, with the scope that each asks for. */
 const ROUTES: Readonly<Record<string, string>> = {
   'post /chat': 'chat',
+  'post /chat/with-files': 'chat',
   'post /chat/stream': 'chat',
+  'post /chat/stream/with-files': 'chat',
   'get /chat/{interaction_id}': 'chat',
   'get /chat/{interaction_id}/stream': 'chat',
   'post /chat/{interaction_id}/cancel': 'chat',
@@ -125,6 +127,18 @@ t.test('real answers are as they are described', async (t) => {
   const fields = ['message', 'session_id', 'user_id', 'interaction_id', 'verbose', 'env', 'on_disconnect', 'disconnect_grace_ms'];
   t.strictSame(Object.keys(body.properties).filter((field) => field !== 'files'), fields);
   t.strictSame(body.required, ['message']);
+});
+
+t.test('a form has the fields of the JSON body, and files', async (t) => {
+  const content = (path: string) => document.paths[path]?.['post']?.requestBody?.content ?? {};
+  for (const path of ['/chat', '/chat/stream']) {
+    t.strictSame(Object.keys(content(`${path}/with-files`)), ['multipart/form-data']);
+    const propertiesOf = (schema: Json = {}) => (schema['properties'] ?? {}) as Record<string, Json>;
+    const { files, ...fields } = propertiesOf(content(`${path}/with-files`)['multipart/form-data']?.schema);
+    const { files: _none, ...keys } = propertiesOf(content(path)['application/json']?.schema);
+    t.strictSame(fields, keys);
+    t.match(files, { type: 'array', maxItems: 10, items: { type: 'string', format: 'binary' } });
+  }
 });
 
 endsCleanly(t, server);

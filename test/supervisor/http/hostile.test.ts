@@ -10,7 +10,7 @@ const ID = '11111111-2222-4333-8444-555555555555';
 const JSON_TYPE = 'Content-Type: application/json';
 
 const ROUTES = [
-  'POST /chat', 'POST /chat/stream', `GET /chat/${ID}`, `GET /chat/${ID}/stream`, `POST /chat/${ID}/cancel`, 'GET /chat/sessions/one',
+  'POST /chat', 'POST /chat/stream', 'POST /chat/with-files', 'POST /chat/stream/with-files', `GET /chat/${ID}`, `GET /chat/${ID}/stream`, `POST /chat/${ID}/cancel`, 'GET /chat/sessions/one',
   'DELETE /chat/sessions/one',
   'GET /agent/info', 'GET /prompts', 'GET /health', 'GET /ready', 'GET /status', 'GET /metrics', 'GET /docs', 'GET /docs/docs.js',
   'GET /openapi.json', 'GET /',

@@ -13,6 +13,8 @@ const ID = '11111111-2222-4333-8444-555555555555';
 const ALLOWED: Readonly<Record<string, string>> = {
   '/chat': 'POST, OPTIONS',
   '/chat/stream': 'POST, OPTIONS',
+  '/chat/with-files': 'POST, OPTIONS',
+  '/chat/stream/with-files': 'POST, OPTIONS',
   [`/chat/${ID}`]: 'GET, HEAD, OPTIONS',
   [`/chat/${ID}/stream`]: 'GET, OPTIONS',
   [`/chat/${ID}/cancel`]: 'POST, OPTIONS',

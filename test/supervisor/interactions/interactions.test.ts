@@ -189,6 +189,48 @@ t.test('what the reader takes is told to the worker in portions', async (t) => {
   t.strictSame(credits, Array(3).fill(`credit ${interaction.id} ${32 * 1024}`));
 });
 
+const FILES = [{ name: 'a.txt', type: 'text/plain', size: 1, path: '/uploads/a.txt' }];
+
+t.test('one with files has its place in its session at once, and begins when they are there', async (t) => {
+  const harness = await open(t);
+  const files = Promise.withResolvers<typeof FILES>();
+  const first = harness.interactions.start(requestOf({ sessionId: 's' }), () => files.promise);
+  const second = harness.start({ sessionId: 's' });
+  await Promise.resolve();
+  t.strictSame([slotOf(harness).asked, harness.interactions.queued], [[], 2]);
+  files.resolve(FILES);
+  await waitFor('it to begin', () => slotOf(harness).asked.length > 0);
+  t.strictSame(slotOf(harness).asked, [`run ${first.id}`]);
+  t.strictSame(first.request.files, FILES);
+  await succeed(harness, first);
+  t.strictSame(first.request.files, [], 'what is over has none');
+  await succeed(harness, second);
+});
+
+t.test('one that is not admitted takes no files, and one whose files cannot be taken fails with that', async (t) => {
+  const harness = await open(t);
+  const first = harness.start({ sessionId: 's' });
+  t.throws(() => harness.interactions.start(requestOf({ id: first.id }), () => t.fail('the files were taken') as never), { code: 'INTERACTION_EXISTS' });
+  const second = harness.interactions.start(requestOf({ sessionId: 's' }), () => Promise.reject(new Error('no room')));
+  await succeed(harness, first);
+  await second.ended;
+  t.strictSame(harness.ends, ['success', 'error STORE_UNAVAILABLE']);
+  t.equal(second.error?.message, 'The files could not be stored.');
+  t.notOk(harness.interactions.queued + harness.dispatcher.queued);
+});
+
+t.test('one that is cancelled while its files are on their way never runs, and the next one does', async (t) => {
+  const harness = await open(t);
+  const files = Promise.withResolvers<typeof FILES>();
+  const first = harness.interactions.start(requestOf({ sessionId: 's' }), () => files.promise);
+  const second = harness.start({ sessionId: 's' });
+  harness.interactions.cancel(first);
+  await first.ended;
+  files.resolve(FILES);
+  await succeed(harness, second);
+  t.strictSame([slotOf(harness).asked, first.request.files], [[`run ${second.id}`], []]);
+});
+
 t.test('at a stop every one ends with shutting_down, and none is admitted any more', async (t) => {
   const harness = await open(t, [fakeSlot(1)]);
   const all = [harness.start({ sessionId: 's' }), harness.start({ sessionId: 's' }), harness.start()];

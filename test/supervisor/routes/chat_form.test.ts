@@ -49,6 +49,12 @@ t.test('a message is an object if it parses as one, else the text', async (t) =>
   t.equal(await said('null'), 'You said "null".');
 });
 
+t.test('a line break of a message is one, as a browser writes it and as it is', async (t) => {
+  for (const message of ['fields\r\nb\r\n', 'fields\nb\n']) {
+    t.match((await chatForm(url, ['message', message])).json['response'], /^\{"message":"fields\\nb\\n",.*\}You said "b"\.You said ""\.$/);
+  }
+});
+
 t.test('true and false have two words each', async (t) => {
   for (const verbose of ['true', '1', 'false', '0']) t.equal((await chatForm(url, HI, ['verbose', verbose])).status, 200);
   for (const verbose of ['TRUE', 'yes', 'on', '2', ' 1']) t.match(await chatForm(url, HI, ['verbose', verbose]), { status: 422, json: { detail: 'verbose: expected true or false' } });

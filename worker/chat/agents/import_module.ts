@@ -37,8 +37,8 @@ function wordsOf(error: Error, file: string): string {
       return `syntax error: ${message}`;
     case 'ERR_MODULE_NOT_FOUND':
     case 'ERR_UNSUPPORTED_DIR_IMPORT':
-      if (/^Cannot find package /.test(message)) return missingPackage(message);
-      return message.replace(/ imported from .*/, '') + (/\.js'/.test(message) && file.endsWith('ts') ? ' (a TypeScript file is imported as .ts)' : '');
+      if (message.startsWith('Cannot find package ')) return missingPackage(message);
+      return message.replace(/ imported from .*/, '') + (message.includes(".js'") && file.endsWith('ts') ? ' (a TypeScript file is imported as .ts)' : '');
   }
   if (/does not provide an export named/.test(message)) return `${message} (a type is imported with \`import type\`)`;
   if (/^(module|exports|require) is not defined in ES module scope/.test(message)) {

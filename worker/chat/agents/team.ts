@@ -55,9 +55,14 @@ export async function createTeam(found: readonly FoundAgent[], settings: TeamSet
     await client.close();
   };
   try {
+    // All at once: each may have servers to wait for. What has begun is awaited even where another fails, so that it can be closed.
+    const made = await Promise.allSettled(found.map((each, index) => createMember(each, index === 0, settings, client, agentOf, report(each.name))));
     for (const [index, each] of found.entries()) {
-      members.set(each, await createMember(each, index === 0, settings, client, agentOf, report(each.name)));
+      const outcome = made[index];
+      if (outcome?.status === 'fulfilled') members.set(each, outcome.value);
     }
+    const failed = made.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   } catch (error) {
     await close();
     throw error;

@@ -16,6 +16,9 @@ export interface ToolCall {
   readonly argumentsJson: string;
 }
 
+/** How often running tools are told of: the time of a tool is its own to limit, and its reader sees nothing of it meanwhile. */
+const ACTIVE_INTERVAL_MS = 5000;
+
 interface ToolOutcome {
   readonly content: string;
   readonly isError: boolean;
@@ -26,14 +29,18 @@ interface ToolOutcome {
  * @throws the reason of the context's signal as soon as it is aborted, without waiting for tools that take no notice
  */
 export async function runTools(calls: readonly ToolCall[], tools: ReadonlyMap<string, Tool>, context: AgentContext, answer: Answer): Promise<void> {
-  await Promise.all(
-    calls.map(async (call) => {
-      const startedAt = performance.now();
-      const outcome = await runTool(call, tools.get(call.name), context);
-      context.signal.throwIfAborted();
-      answer.toolResult(call.id, call.name, outcome.content, outcome.isError, performance.now() - startedAt);
-    }),
-  );
+  const running = setInterval(() => answer.active(), ACTIVE_INTERVAL_MS);
+  const run = async (call: ToolCall): Promise<void> => {
+    const startedAt = performance.now();
+    const outcome = await runTool(call, tools.get(call.name), context);
+    context.signal.throwIfAborted();
+    answer.toolResult(call.id, call.name, outcome.content, outcome.isError, performance.now() - startedAt);
+  };
+  try {
+    await Promise.all(calls.map(run));
+  } finally {
+    clearInterval(running);
+  }
 }
 
 async function runTool(call: ToolCall, tool: Tool | undefined, context: AgentContext): Promise<ToolOutcome> {

@@ -47,7 +47,9 @@ async function ask(t: Test, ...steps: readonly ModelStep[]) {
 }
 
 const call = (name: string, args: unknown = {}, id = name) => ({ name, arguments: args, id });
-const namesOf = (body: Readonly<Record<string, unknown>> | undefined): unknown[] => (body?.['tools'] as { name: string }[]).map(({ name }) => name);
+type Body = Readonly<Record<string, unknown>> | undefined;
+const listIn = <T>(body: Body, key: string): readonly T[] => (body?.[key] ?? []) as readonly T[];
+const namesOf = (body: Body): string[] => listIn<{ name: string }>(body, 'tools').map(({ name }) => name);
 
 t.test('what is known of a team', async (t) => {
   const { facts, environment } = await load(t);
@@ -70,7 +72,7 @@ t.test('a conversation that is handed over goes on with the other agent, who see
   ]);
   t.match(bodies, [{ model: 'small', instructions: 'You sort.' }, { model: 'large', instructions: 'You bill in eu.' }]);
   t.same(bodies.map(namesOf), [['clock', 'law', 'transfer_to_billing'], ['transfer_to_triage']]);
-  t.same((bodies[1]?.['input'] as { type?: string; role?: string }[]).map(({ type, role }) => role ?? type), [
+  t.same(listIn<{ type?: string; role?: string }>(bodies[1], 'input').map(({ type, role }) => role ?? type), [
     'user', 'assistant', 'function_call', 'function_call_output',
   ]);
   t.same(end, {
@@ -118,7 +120,7 @@ t.test('an agent as a tool answers in a conversation of its own, of which the la
   t.same(answer.messages, ['The law allows it.']);
   t.same(answer.log.filter((line) => line.startsWith('tool')), ['tool_call law {"input":"May I?"}', 'tool_result law You may.']);
   t.match(bodies[1], { model: 'lawful', instructions: 'You are a lawyer.', input: [{ role: 'user', content: 'May I?' }] });
-  t.equal((bodies[1]?.['input'] as unknown[]).length, 1);
+  t.equal(listIn(bodies[1], 'input').length, 1);
   t.same(end.usage?.by_agent?.map(({ agent, output_tokens }) => [agent, output_tokens]), [['triage', 4], ['law', 3]]);
   t.equal(end.usage?.input_tokens, 28);
 });

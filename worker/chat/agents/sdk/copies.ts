@@ -39,13 +39,14 @@ export function watchSdkImports(env: Readonly<Record<string, string | undefined>
 }
 
 /**
- * The module that stands for the package in an import: the package itself, prepared once it has run and before its importer does. What an agent's code
- * sets afterwards, such as a default provider of its own, then stays.
+ * The module that stands for the package in an import: the package itself, prepared once it has run and before its importer does. What an agent's
+ * code sets afterwards, such as a default provider of its own, then stays.
  */
 function imported(url: string): ResolveFnOutput {
   const sdk = JSON.stringify(url);
   const source =
-    `import * as sdk from ${sdk}; import { prepareSdk } from ${JSON.stringify(import.meta.url)}; prepareSdk(${sdk}, sdk); export * from ${sdk};`;
+    `import * as sdk from ${sdk}; import { prepareSdk } from ${JSON.stringify(import.meta.url)};` +
+    `prepareSdk(${sdk}, sdk); export * from ${sdk};`;
   return { url: `data:text/javascript,${encodeURIComponent(source)}`, format: 'module', shortCircuit: true };
 }
 
@@ -53,12 +54,21 @@ function imported(url: string): ResolveFnOutput {
 export function prepareSdk(url: string, sdk: Sdk): void {
   if (copies.has(url)) return;
   copies.set(url, sdk);
+  if (!isUsable(sdk)) return;
   if (!tracingWanted) sdk.setTracingDisabled(true);
   installProvider(sdk);
 }
 
+/** Whether the copy has what is asked of it here; older ones have not. */
+export function isUsable(sdk: Sdk): boolean {
+  return [sdk.Runner, sdk.OpenAIProvider, sdk.NoopTrace, sdk.setDefaultModelProvider, sdk.setTracingDisabled, sdk.getGlobalTraceProvider].every(
+    (needed: unknown) => typeof needed === 'function',
+  );
+}
+
 /**
- * The copy that runs this agent: the one it is made with, else, as copies of about the same age understand each other, the one that its file would import.
+ * The copy that runs this agent: the one it is made with, else, as copies of about the same age understand each other, the one that its file would
+ * import.
  * @param file the agent's, absolute
  * @throws the error of an import that finds none
  */

@@ -19,7 +19,10 @@ export function describe(sdk: Sdk, agent: SdkAgent): SdkFacts {
   };
 }
 
-/** The SDK's own default where the agent names none, which OPENAI_DEFAULT_MODEL of the calling code's environment decides; null of a model without a name. */
+/**
+ * The SDK's own default where the agent names none, which OPENAI_DEFAULT_MODEL of the calling code's environment decides.
+ * @returns null of a model object that has no name
+ */
 export function modelNameOf(sdk: Sdk, { model }: SdkAgent): ModelName | null {
   if (typeof model === 'string') return { model_id: model === '' ? sdk.getDefaultModel() : model, provider: 'openai' };
   const name = NAME_KEYS.map((key): unknown => Reflect.get(model, key)).find((value) => typeof value === 'string' && value !== '');

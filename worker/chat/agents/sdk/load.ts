@@ -8,7 +8,7 @@ import { baseUrlIn } from '../../engine/endpoint.ts';
 import type { LoadedAgent, LoadOptions } from '../agent.ts';
 import { importError } from '../import_module.ts';
 import { parseEnvironment } from '../variables.ts';
-import { copyFor } from './copies.ts';
+import { copyFor, isUsable } from './copies.ts';
 import { describe, modelNameOf } from './facts.ts';
 import { closeMcpServers, connectMcpServers } from './mcp.ts';
 import type { Sdk, SdkAgent } from './package.ts';
@@ -23,6 +23,12 @@ const HOW_TO_GIVE_A_KEY =
   "set OPENAI_API_KEY in the environment or in .env, list it for requests (export const request_env = ['OPENAI_API_KEY']), " +
   'or name a server of your own in OPENAI_BASE_URL';
 
+/** Agents of the package that need more than a conversation, by the name of their class. */
+const OTHER_KINDS: Readonly<Record<string, string>> = {
+  RealtimeAgent: 'a RealtimeAgent speaks over a connection of its own: expected an Agent',
+  SandboxAgent: 'a SandboxAgent needs a sandbox client, which only its caller can give: run it in a generator (async *chat(input, context))',
+};
+
 /**
  * @param exports of the module: beside the agent, those that set what an Agent has no key for
  * @throws AgentLoadError
@@ -33,8 +39,10 @@ export async function loadSdkAgent(
   options: LoadOptions,
   origin: Origin,
 ): Promise<LoadedAgent> {
+  const otherKind = OTHER_KINDS[agent.constructor.name];
+  if (otherKind !== undefined) throw new AgentLoadError(otherKind, origin.file);
   const settings = validate(sdkSchema, settingsIn(exports), origin);
-  const sdk = await copyFor(agent, origin.file).catch((error: unknown) => Promise.reject(importError(error, origin.file)));
+  const sdk = await copyOf(agent, origin.file);
   const environment = parseEnvironment(settings.environment);
   await checkKey(sdk, agent, settings.request_env, { ...options.baseEnv, ...environment }, origin);
   const mcpServers = await connectMcpServers(agent, origin.file, options.reportMcps);
@@ -65,6 +73,12 @@ export async function loadSdkAgent(
     run: (input, context, answer, usage) => runSdkAgent(run, input, context, answer, usage),
     close: () => closeMcpServers(mcpServers),
   };
+}
+
+async function copyOf(agent: SdkAgent, file: string): Promise<Sdk> {
+  const sdk = await copyFor(agent, file).catch((error: unknown) => Promise.reject(importError(error, file)));
+  if (isUsable(sdk)) return sdk;
+  throw new AgentLoadError('this version of @openai/agents is too old for the server: expected 0.20 or later', file);
 }
 
 /** A module may export whatever else it likes. */

@@ -57,7 +57,8 @@ async function streamRun({ sdk, agent, maxTurns, nameOf }: SdkRunSettings, input
   listen(runner, events);
   const user = { type: 'message', role: 'user', content: await userContent(input.message, context.files) } as AgentInputItem;
   const items = [...(input.history as readonly AgentInputItem[]), user];
-  const result: Streamed = await runner.run(agent, items, { stream: true, signal: context.signal, context, ...(maxTurns === null ? {} : { maxTurns }) });
+  const limit = maxTurns === null ? {} : { maxTurns };
+  const result: Streamed = await runner.run(agent, items, { stream: true, signal: context.signal, context, ...limit });
   for await (const event of result) {
     events.take(event);
     const wait = answer.ready();

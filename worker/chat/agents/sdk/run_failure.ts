@@ -40,7 +40,8 @@ export function runFailure(error: unknown, run: SdkRun): AppError {
 
 /** An approval stops a run until somebody gives it, which no route of this server can. */
 export function approvalFailure(name: unknown, run: SdkRun): AppError {
-  return new AppError('AGENT_FAILED', { message: `A tool of the agent waits for an approval, which this server cannot ask for${quoted(name, run)}.` });
+  const message = `A tool of the agent waits for an approval, which this server cannot ask for${quoted(name, run)}.`;
+  return new AppError('AGENT_FAILED', { message });
 }
 
 /** The failed model call at the bottom of it: tools and guardrails that start a run of their own wrap what ends it. */

@@ -146,13 +146,14 @@ export class McpConnection {
   }
 
   async #connect(): Promise<Link> {
-    const own = Promise.withResolvers<Link>();
+    let own: Link | null = null;
     // What is heard before the connection is ours waits until it is.
-    const later = (work: (link: Link) => void) => void own.promise.then(work);
+    const early: ((link: Link) => void)[] = [];
+    const heard = (take: (link: Link) => void) => void (own === null ? early.push(take) : take(own));
     const watch = {
-      closed: (reason: string) => later((link) => this.#lose(link, reason)),
-      toolsChanged: () => later((link) => void this.#listAgain(link)),
-      doubt: () => later((link) => this.#check(link)),
+      closed: (reason: string) => heard((link) => this.#lose(link, reason)),
+      toolsChanged: () => heard((link) => void this.#listAgain(link)),
+      doubt: () => heard((link) => this.#check(link)),
     };
     try {
       const { link, list } = await this.#settings.connect(watch, this.#ending.signal);
@@ -161,7 +162,8 @@ export class McpConnection {
       this.#list = list;
       this.#error = null;
       this.#connectedAt = performance.now();
-      own.resolve(link);
+      own = link;
+      for (const take of early) take(link);
       return link;
     } catch (error) {
       if (this.#ending.signal.aborted) throw error;

@@ -72,9 +72,10 @@ export async function openMcpServers(settings: McpSettings): Promise<McpServers>
     const connection = shared.get(server)?.connection;
     return { name: nameOf(server), state: connection?.state ?? ('per_interaction' as const), error: connection?.error ?? null };
   };
-  const opened = new Set<McpTools>();
+  const opened = new Set<OwnServers>();
   const close = async (): Promise<void> => {
-    await Promise.all([...shared.values(), ...opened].map((each) => ('connection' in each ? each.connection : each).close()));
+    const all = [...[...shared.values()].map(({ connection }) => connection), ...opened];
+    await Promise.all(all.map((each) => each.close()));
     await connector.close();
   };
   try {
@@ -97,16 +98,10 @@ export async function openMcpServers(settings: McpSettings): Promise<McpServers>
     },
     async openForInteraction(context) {
       if (own.length === 0) return null;
-      const connections = await openOwn(own, connector, context);
-      const mine: McpTools = {
-        tools: connections.flatMap((each) => each.tools),
-        async close() {
-          await Promise.all(connections.map(({ connection }) => connection.close()));
-          opened.delete(mine);
-        },
-      };
+      const mine = makeOwn(own, connector, context, () => opened.delete(mine));
       opened.add(mine);
-      return mine;
+      await mine.open(context.signal);
+      return { tools: mine.tools(), close: mine.close };
     },
     close,
   };
@@ -171,20 +166,51 @@ function missingTool(entry: McpEntry, connection: McpConnection): AgentLoadError
   return entry.problem(`the server has no tool ${missing}; ${hint}`, 'only', at);
 }
 
-/** @throws AppError AGENT_FAILED; after an abort, the signal's reason; either way nothing of any is left */
-async function openOwn(servers: readonly Server[], connector: Connector, context: AgentContext): Promise<readonly { connection: McpConnection; tools: readonly Tool[] }[]> {
-  const { env, signal, logger } = context;
+/** The connections of one interaction. */
+interface OwnServers {
+  /** @throws AppError AGENT_FAILED for the first that fails; at an abort, the signal's reason; the others are then closed, without being waited for */
+  open(signal: AbortSignal): Promise<void>;
+  tools(): readonly Tool[];
+  close(): Promise<void>;
+}
+
+/** @throws AppError AGENT_FAILED where a variable has a value that cannot be sent */
+function makeOwn(servers: readonly Server[], connector: Connector, { env, logger }: AgentContext, closed: () => void): OwnServers {
   const wanted = servers.filter(({ entry }) => {
     const missing = entry.requestVariables.find((variable) => (env[variable] ?? '') === '');
     if (missing !== undefined) logger.debug(`the tools of the MCP server ${entry.name} are left out: ${missing} is not set`);
     return missing === undefined;
   });
-  const made = wanted.map((server) => ({ server, ...connector.connect(server.entry, env, () => undefined) }));
-  const results = await Promise.allSettled(made.map(({ connection }) => connection.open(signal)));
-  const failed = results.findIndex(({ status }) => status === 'rejected');
-  if (failed === -1) return made.map(({ server, connection, log }) => ({ connection, tools: server.catalog.tools(connection.list, connection, log) }));
-  await Promise.all(made.map(({ connection }) => connection.close()));
-  signal.throwIfAborted();
-  const cause = (results[failed] as PromiseRejectedResult).reason as unknown;
-  throw new AppError('AGENT_FAILED', { message: `The MCP server ${made[failed]?.server.entry.name} could not be reached.` }, { cause });
+  const made = wanted.map((server) => ({ ...server, ...connector.connect(server.entry, env, () => undefined) }));
+  const close = async (): Promise<void> => {
+    await Promise.all(made.map(({ connection }) => connection.close()));
+    closed();
+  };
+  return {
+    async open(signal) {
+      const aborted = Promise.withResolvers<never>();
+      const abort = () => aborted.reject(signal.reason);
+      signal.addEventListener('abort', abort, { once: true });
+      try {
+        await Promise.race([aborted.promise, Promise.all(made.map(({ entry, connection }) => openOwn(entry, connection, signal)))]);
+      } catch (error) {
+        void close();
+        throw error;
+      } finally {
+        signal.removeEventListener('abort', abort);
+      }
+    },
+    tools: () => made.flatMap(({ catalog, connection, log }) => catalog.tools(connection.list, connection, log)),
+    close,
+  };
+}
+
+/** @throws AppError AGENT_FAILED; after an abort, the signal's reason */
+async function openOwn(entry: McpEntry, connection: McpConnection, signal: AbortSignal): Promise<void> {
+  try {
+    await connection.open(signal);
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new AppError('AGENT_FAILED', { message: `The MCP server ${entry.name} could not be reached.` }, { cause });
+  }
 }

@@ -158,6 +158,19 @@ t.test('a server that is gone and comes back elsewhere in time is found again, w
   t.equal(again.sessions.size, 1);
 });
 
+t.test('a server that ends its streams of news at once is not asked for ever more of them', async (t) => {
+  captureLog(t);
+  const server = await start(t);
+  server.news = 'short';
+  const opened = await openServers(t, { web: { url: server.url } });
+  const asked = () => server.requests.filter(({ verb }) => verb === 'GET').length;
+  await waitFor('the third', () => asked() === 3);
+  const began = performance.now();
+  await waitFor('longer than between the others', () => performance.now() - began > 2000);
+  t.equal(asked(), 3);
+  t.strictSame(opened.story, ['connecting', 'connected']);
+});
+
 t.test('a server without a stream of news is found lost by the next call, which tries again', async (t) => {
   captureLog(t);
   const server = await start(t);

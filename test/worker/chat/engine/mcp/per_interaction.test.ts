@@ -72,7 +72,7 @@ t.test('a server that cannot be reached ends the interaction, in words without a
   const opened = await openServers(t, { local: LOCAL, web: { url: `http://127.0.0.1:${await freePort()}`, headers: { Authorization: 'Bearer {{TOKEN}}' } } }, { requestEnv });
   const error = await begin(opened.servers, { TOKEN: 'token-1' }).catch((reason: unknown) => reason as Error & { code: string; cause: Error });
   t.match(error, { code: 'AGENT_FAILED', message: 'The MCP server web could not be reached.' });
-  t.strictSame(opened.pids(), []);
+  await waitFor('the end of the other', () => opened.pids().length === 0);
   const refusing = await openServers(t, { web: remote(server) }, { requestEnv });
   server.status = 401;
   await t.rejects(begin(refusing.servers, { TOKEN: 'token-1', TENANT: 'a' }), { code: 'AGENT_FAILED', message: 'The MCP server web could not be reached.' });
@@ -87,7 +87,8 @@ t.test('an interaction that is cancelled while it connects leaves nothing', asyn
   const [pid] = await waitFor('the process', () => opened.pids().length === 1 && opened.pids());
   abort.abort(new Error('cancelled'));
   await t.rejects(opening, { message: 'cancelled' });
-  t.notOk(isAlive(pid as number));
+  t.ok(isAlive(pid as number), 'nobody waits for its end');
+  await waitFor('its end', () => !isAlive(pid as number));
   await t.rejects(opened.servers.openForInteraction(makeContext({ env: { TOKEN: 'token-1' }, signal: abort.signal })), { message: 'cancelled' });
 });
 

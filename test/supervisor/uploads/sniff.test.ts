@@ -1,7 +1,7 @@
 // Media types of uploaded files: by their content, and among the kinds of text by the client's word.
 import { deflateSync } from 'node:zlib';
 import t from 'tap';
-import { HEAD_BYTES, mediaTypeOf } from '../../../supervisor/uploads/media_type.ts';
+import { HEAD_BYTES, mediaTypeOf } from '../../../supervisor/uploads/sniff.ts';
 
 const PNG = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0', 'latin1'), Buffer.from('\0\0\0\0\0\0\0\x0cIDAT', 'latin1'), deflateSync(Buffer.alloc(4))]);
 const JPEG = Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 16, 0x4a, 0x46, 0x49, 0x46, 0, 1, 1, 0, 0, 1, 0, 1, 0, 0]);

@@ -53,7 +53,7 @@ t.test('a revoked token\'s open streams end with the reason, and whatever else i
   const deaf = await stream(url, { message: 'say a\ndeaf' }, bearer(eve.token));
   const waiting = ask(eve.token, 'hang');
   const left = await stream(url, { message: 'say a\nhang', on_disconnect: 'continue' }, bearer(eve.token));
-  const untouched = await stream(url, { message: 'say a\nhold untouched\nsay b' }, bearer(other.token));
+  const untouched = await stream(url, { message: 'say a\nhang' }, bearer(other.token));
   for (const each of [streamed, deaf, left, untouched]) await each.until('text');
   left.close();
   await revoke(server, eve.id);
@@ -68,9 +68,8 @@ t.test('a revoked token\'s open streams end with the reason, and whatever else i
     t.match((await stateOf(other.token, idOf(headers))).json, { status: 'cancelled', error: { code: 'cancelled', message: 'The token was revoked.' } });
   }
   t.equal((await ask(eve.token, 'say hi')).status, 401);
-  await ask(other.token, 'release untouched');
-  await waitFor('the other token\'s stream to go on', async () => (await stateOf(other.token, idOf(untouched.headers))).json['status'] !== 'running' || (ask(other.token, 'release untouched'), false));
-  t.match(endOf(await untouched.ended), { type: 'output', content: 'ab' });
+  t.match((await stateOf(other.token, idOf(untouched.headers))).json, { status: 'running' }, 'what the user began with another token goes on');
+  untouched.close();
 });
 
 t.test('a stream that was resumed with a token that is revoked is cut; the interaction of another token goes on', async (t) => {

@@ -81,12 +81,11 @@ interface Operation {
 
 t.test('the keys of a definition are those of its schema, with their defaults', async (t) => {
   const rows = rowsOf(AGENTS_PAGE, 'key', 'default');
-  const nested = Object.entries({ model: 'model.', tools: 'tools[].', prompts: 'prompts[].', memory: 'memory.' }).flatMap(([key, prefix]) =>
-    knownKeys(declarativeSchema, [key]).map((name) => prefix + name),
-  );
+  const prefixes = { model: 'model.', tools: 'tools[].', mcps: 'mcps.<name>.', agents: 'agents[].', prompts: 'prompts[].', memory: 'memory.' };
+  const nested = Object.entries(prefixes).flatMap(([key, prefix]) => knownKeys(declarativeSchema, [key]).map((name) => prefix + name));
   t.strictSame(rows.map(([key]) => key).toSorted(), [...knownKeys(declarativeSchema, []), ...nested].toSorted());
   const { model, ...definition } = declarativeSchema.parse({ model: {} });
-  const defaults: Readonly<Record<string, unknown>> = { ...definition, ...prefixed('model.', model), ...prefixed('memory.', definition.memory) };
+  const defaults: Readonly<Record<string, unknown>> = { ...definition, ...prefixed('model.', model), ...prefixed('memory.', definition.memory), ...prefixed('mcps.<name>.', mcpDefaults()) };
   for (const [key = '', shown = ''] of rows) {
     t.equal(shown, defaults[key] === undefined ? '' : JSON.stringify(defaults[key]), key);
     if (rows.some((row) => row[0] === key && row[2] === 'not in this version')) {
@@ -94,6 +93,12 @@ t.test('the keys of a definition are those of its schema, with their defaults', 
     }
   }
 });
+
+/** Of what an entry has beside its command. */
+function mcpDefaults(): object {
+  const { command: _command, ...defaults } = declarativeSchema.parse({ model: {}, mcps: { a: { command: 'a' } } }).mcps['a'] ?? { command: '' };
+  return defaults;
+}
 
 function prefixed(prefix: string, values: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [prefix + name, value]));

@@ -128,16 +128,13 @@ function pour(request: IncomingMessage, parser: busboy.Busboy, count: PartCount,
       fault.abort(tooLarge(limits.bodyBytes));
       return;
     }
-    count.push(chunk);
-    if (parser.write(chunk) || fault.signal.aborted) return;
+    const mine = count.push(chunk);
+    if (mine === 0 || parser.write(chunk.subarray(0, mine)) || fault.signal.aborted) return;
     // The disk is slower than the line.
     request.pause();
     parser.once('drain', () => request.resume());
   };
-  const end = (): void => {
-    stopTimers();
-    parser.end();
-  };
+  const end = (): void => void parser.end();
   request.on('data', take).once('end', end);
   request.once('error', () => fault.abort(malformed(BROKEN_OFF)));
   request.once('close', () => {
@@ -171,15 +168,17 @@ function parserOf(boundary: string, { files, fields, fieldBytes, fileBytes }: Mu
 /** While it is us who do not read, nobody is silent. @returns what ends the timers */
 function limitTime(request: IncomingMessage, { silenceMs, totalMs }: MultipartLimits, fault: AbortController): () => void {
   const late = (message: string): void => fault.abort(new AppError('REQUEST_TIMEOUT', { message }));
+  // This one goes on after the end: what was received has to be stored in that time, too.
   const total = setTimeout(() => late(`The body took longer than ${totalMs / 1000} s.`), totalMs);
   const silence = setTimeout(() => {
     if (request.isPaused()) silence.refresh();
     else late(`Nothing of the body came for ${silenceMs / 1000} s.`);
   }, silenceMs);
   const heard = (): void => void silence.refresh();
-  request.on('data', heard).on('resume', heard);
+  const heardAll = (): void => clearTimeout(silence);
+  request.on('data', heard).on('resume', heard).once('end', heardAll);
   return () => {
-    request.off('data', heard).off('resume', heard);
+    request.off('data', heard).off('resume', heard).off('end', heardAll);
     clearTimeout(total);
     clearTimeout(silence);
   };

@@ -1,11 +1,15 @@
-// Counts the parts of a multipart body: busboy drops those whose Content-Disposition it cannot read, and nobody would notice that a file is missing.
+// Follows the boundaries of a multipart body beside busboy, for two things that busboy does not do, see there.
 
 const DASH = 45;
 
 export interface PartCount {
-  /** Takes the next bytes of the body. */
-  push(chunk: Buffer): void;
-  /** Parts that have begun; what follows the closing boundary counts no more. */
+  /**
+   * Takes the next bytes of the body.
+   * @returns how many of them stand before the end of the closing boundary. No more may be given to busboy: of a part that begins behind it, in the same
+   * chunk, it would wait for the end for ever.
+   */
+  push(chunk: Buffer): number;
+  /** Parts that have begun. Busboy drops those whose Content-Disposition it cannot read, and nobody would notice that a file is missing. */
   readonly parts: number;
 }
 
@@ -18,20 +22,25 @@ export function countParts(boundary: string): PartCount {
   let tail = Buffer.from('\r\n');
   let parts = 0;
   let closed = false;
-  /** Counts the delimiters that lie in the bytes whole. */
-  const count = (bytes: Buffer): void => {
-    for (let at = bytes.indexOf(delimiter); at !== -1 && at + length <= bytes.length && !closed; at = bytes.indexOf(delimiter, at + delimiter.length)) {
+  /** Counts the delimiters that lie in the bytes whole. @returns where the closing one ends; -1 where there is none */
+  const count = (bytes: Buffer): number => {
+    for (let at = bytes.indexOf(delimiter); at !== -1 && at + length <= bytes.length; at = bytes.indexOf(delimiter, at + delimiter.length)) {
       closed = bytes[at + delimiter.length] === DASH && bytes[at + delimiter.length + 1] === DASH;
-      if (!closed) parts += 1;
+      if (closed) return at + length;
+      parts += 1;
     }
+    return -1;
   };
   return {
     push(chunk) {
-      if (closed) return;
+      if (closed) return 0;
       // A large chunk is not copied: only where it meets the one before it.
-      count(Buffer.concat([tail, chunk.subarray(0, length - 1)]));
-      count(chunk);
+      const seam = count(Buffer.concat([tail, chunk.subarray(0, length - 1)]));
+      if (seam !== -1) return seam - tail.length;
+      const end = count(chunk);
+      if (end !== -1) return end;
       tail = Buffer.from(chunk.length >= length ? chunk.subarray(1 - length) : Buffer.concat([tail, chunk]).subarray(1 - length));
+      return chunk.length;
     },
     get parts() {
       return parts;

@@ -19,6 +19,10 @@ const RATIOS: readonly { readonly what: string; readonly of: Way; readonly to: W
   { what: 'direct: ours/SDK', of: 'ours direct', to: 'SDK direct' },
 ];
 
+const WARM_UP_STEP_MS = 200;
+/** On a machine that is too busy for so many answers. */
+const WARM_UP_MOST_MS = 4000;
+
 /** A process in which the agent runs. */
 interface Runner {
   readonly pid: number;
@@ -38,10 +42,22 @@ export async function measureAgents(bench: Bench, plan: AgentsPlan): Promise<Fin
   const runners = await startRunners(bench, plan, processes);
   const deviations: string[] = [];
 
-  const round = async (way: Way, durationMs: number): Promise<Round> => {
+  const warmUp = async (way: Way) => {
+    const startedMs = performance.now();
+    let answers = 0;
+    while (answers < plan.warmUpAnswers && performance.now() - startedMs < WARM_UP_MOST_MS) {
+      const { completed, deviations: wrong } = await runners[way].run({ concurrency: plan.concurrency, durationMs: WARM_UP_STEP_MS });
+      deviations.push(...tellDeviations(way, wrong));
+      // Where answers are not whole, there may never be enough that are.
+      if (wrong.count > 0) return;
+      answers += completed;
+    }
+  };
+
+  const round = async (way: Way): Promise<Round> => {
     const { pid, run } = runners[way];
     const pids = { runner: pid, load: bench.generator.pid, model: bench.model.pid };
-    const [result, cpu] = await withCpu(pids, () => run({ concurrency: plan.concurrency, durationMs }));
+    const [result, cpu] = await withCpu(pids, () => run({ concurrency: plan.concurrency, durationMs: plan.roundMs }));
     deviations.push(...tellDeviations(way, result.deviations));
     const seconds = result.elapsedMs / 1000;
     return {
@@ -51,9 +67,9 @@ export async function measureAgents(bench: Bench, plan: AgentsPlan): Promise<Fin
     };
   };
 
-  for (const way of WAYS) await round(way, plan.warmUpMs);
+  for (const way of WAYS) await warmUp(way);
   const rounds = byWay<Round[]>(() => []);
-  for (let index = 0; index < plan.rounds; index++) for (const way of WAYS) rounds[way].push(await round(way, plan.roundMs));
+  for (let index = 0; index < plan.rounds; index++) for (const way of WAYS) rounds[way].push(await round(way));
 
   const cpuOf = (way: Way) => rounds[way].map(({ cpuMs }) => cpuMs);
   const ratioRows = RATIOS.map(({ what, of, to }): Row => {

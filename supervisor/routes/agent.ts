@@ -19,6 +19,7 @@ export function agentRoutes(app: App): readonly Route[] {
         model: facts.model,
         tools: facts.tools,
         mcps: facts.mcps.map(({ name, transport, perInteraction, tools }) => ({ name, transport, per_interaction: perInteraction, tools })),
+        agents: facts.agents,
         prompts: facts.prompts.length,
         initialized: true,
         generation: generation.number,

@@ -123,6 +123,7 @@ export const agentInfoSchema = z.object({
   model: modelSchema.nullable(),
   tools: z.array(z.object({ name: z.string(), description: z.string() })),
   mcps: z.array(mcpSchema.extend({ tools: z.array(z.string()) })),
+  agents: z.array(z.string()).describe('Others that it uses.'),
   prompts: z.int(),
   initialized: z.boolean(),
   generation: z.int(),

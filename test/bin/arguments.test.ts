@@ -23,6 +23,13 @@ t.test('words after --allowed-modes are taken while they are modes', async (t) =
   t.strictSame(shown('--allowed-modes=chat', 'logs', 'my_agent', '--allowed-modes', 'agent'), ['my_agent', '--allowed-modes=¶chat,logs,agent']);
 });
 
+t.test('tokens has options of its own; words after --scopes are taken while they are scopes', async (t) => {
+  t.strictSame(shown('tokens', 'create', '--scopes', 'chat', 'logs:all', '--json', '--ttl', '30d'), ['tokens', 'create', '--json', '--ttl=¶30d', '--scopes=¶chat,logs:all']);
+  t.strictSame(shown('tokens', '--scopes=chat,agent', 'create', '--scopes', 'admin'), ['tokens', 'create', '--scopes=¶chat,agent,admin']);
+  t.throws(() => markValues(['tokens', 'create', '--allowed-modes', 'chat']), { message: /^unknown option --allowed-modes: expected one of --user-id, / });
+  t.throws(() => markValues(['my_agent', '--json']), { message: /^unknown option --json:/ });
+});
+
 t.test('a word right after --allowed-modes that is no mode is an error that names the modes', async (t) => {
   const message = /^--allowed-modes: expected words of chat, agent, logs, tokens, health, got "/;
   for (const words of [['--allowed-modes', 'my_agent'], ['--allowed-modes'], ['--allowed-modes=', 'chat'], ['--allowed-modes', 'chat,fly']]) {

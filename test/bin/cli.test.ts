@@ -11,7 +11,24 @@ const EXPECTED_USAGE: readonly (readonly [words: string, line: RegExp])[] = [
   ['chat http://localhost more', /Unused args: `more`; expected oai-agent-server chat \[url\]/],
   ['chat localhost:8000', /expected a URL such as http:\/\/127\.0\.0\.1:8000, got "localhost:8000"/],
   ['chat --port 1', /Unknown option `--port`; expected oai-agent-server chat \[url\]/],
-  ['tokens create', /this version has no command tokens/],
+  ['tokens', /missing required args .* expected oai-agent-server tokens <action> \[id\] \[options\]/],
+  ['tokens make', /tokens: expected create, list or revoke, got "make"/],
+  ['tokens revoke', /tokens revoke: expected the id of a token, as tokens list shows it/],
+  ['tokens list one', /tokens list: expected options only, got "one"/],
+  ['tokens list --ttl 5', /tokens list: --ttl is an option of another action/],
+  ['tokens revoke a --json', /tokens revoke: --json is an option of another action/],
+  ['tokens create --frob', /unknown option --frob: expected one of --user-id, --scopes, /],
+  ['tokens create --port 1', /unknown option --port: expected one of --user-id, /],
+  ['tokens create --scopes', /--scopes: expected words of chat, agent, logs, logs:all, admin, got ""/],
+  ['tokens create --scopes chat,boss', /--scopes: expected words of .*, got "chat,boss"/],
+  ['tokens create --scopes chat chat', /--scopes: expected at least one of .*, each once/],
+  ['tokens create --ttl soon', /--ttl: expected a time such as 3600, 90s, 15m, 12h or 30d, got "soon"/],
+  ['tokens create --ttl 0', /--ttl: expected a whole number of seconds from 1 to 315360000/],
+  ['tokens create --ttl 4000d', /--ttl: expected a whole number of seconds from 1 to 315360000/],
+  ['tokens create --user-id=', /--user-id: expected a string of 1–256 characters without controls/],
+  ['tokens list --url localhost:8000', /--url: expected a URL such as http:\/\/127\.0\.0\.1:8000, got "localhost:8000"/],
+  ['tokens list --url http://a:b@localhost', /--url: expected a URL such as/],
+  ['hello --ttl 5', /unknown option --ttl: expected one of --port, /],
   ['status', /this version has no command status/],
   ['restart --port 1', /this version has no command restart/],
   ['kill', /this version has no command kill/],
@@ -44,7 +61,7 @@ t.test('wrong usage is one line that says what was expected, and exit code 2', a
 
 t.test('a command word reaches an agent of that name after serve, or after --', async (t) => {
   const cwd = await makeFolder(t, { 'agents/other.yaml': '' });
-  for (const words of [['serve', 'status'], ['--', 'status'], ['serve', 'check']]) {
+  for (const words of [['serve', 'status'], ['--', 'status'], ['serve', 'check'], ['serve', 'tokens']]) {
     const { stderr } = await runCommand(words, { cwd });
     t.match(stderr, `no agent ${words[1]} in `);
   }
@@ -67,5 +84,6 @@ t.test('a malformed .env exits 78 with file and line', async (t) => {
 t.test('--help and --version answer on stdout', async (t) => {
   t.match(await runCommand(['--help']), { code: 0, stdout: /serve <agent>.*check <agent>.*chat \[url\].*--allowed-modes <m…>/s, stderr: '' });
   t.match(await runCommand(['chat', '--help']), { code: 0, stdout: /chat \[url\]/, stderr: '' });
+  t.match(await runCommand(['tokens', '--help']), { code: 0, stdout: /tokens <action> \[id\].*--user-id <id>.*--json/s, stderr: '' });
   t.match(await runCommand(['--version']), { code: 0, stdout: /^oai-agent-server\/\d+\.\d+\.\d+ /, stderr: '' });
 });

@@ -106,6 +106,16 @@ t.test('a wrong value is named with what was expected, and nothing is guessed', 
   t.throws(() => configOf({ dataDir: '' }), { kind: 'flag', message: '--data-dir: expected a path that is not empty, got ""' });
 });
 
+t.test('the admin token is taken as it is, and shown by nothing', async (t) => {
+  const { adminToken } = configOf({}, { OAI_ADMIN_TOKEN: 'sixteen-or-more!' });
+  t.equal(adminToken.reveal(), 'sixteen-or-more!');
+  t.notMatch(JSON.stringify(configOf({}, { OAI_ADMIN_TOKEN: 'sixteen-or-more!' })) + String(adminToken), 'sixteen');
+  for (const wrong of ['fifteen-is-less', 'sixteen or more!', 'x'.repeat(257), 'sixteen-or-möre!']) {
+    const message = `OAI_ADMIN_TOKEN: expected from 16 to 256 characters of ASCII without spaces, got ${wrong.length} characters`;
+    t.throws(() => configOf({}, { OAI_ADMIN_TOKEN: wrong }), { kind: 'variable', message });
+  }
+});
+
 t.test('variables that this version does not use are told', async (t) => {
   t.strictSame(configOf({}, { REDIS_URL: 'redis://a', LOGGING_DB_HOST: 'b', OTHER: 'c' }).unusedVariables, ['REDIS_URL', 'LOGGING_DB_HOST']);
 });

@@ -36,6 +36,9 @@ const ROUTES: Readonly<Record<string, string>> = {
   'delete /chat/sessions/{session_id}': 'chat',
   'get /agent/info': 'agent',
   'get /prompts': 'agent',
+  'post /tokens': 'admin',
+  'get /tokens': 'admin',
+  'delete /tokens/{token_id}': 'admin',
   'get /status': 'agent',
   'get /metrics': 'agent',
   'get /health': 'open',
@@ -46,7 +49,7 @@ const ROUTES: Readonly<Record<string, string>> = {
 };
 
 /** Values for the parameters of paths. */
-const EXAMPLES: Readonly<Record<string, string>> = { interaction_id: '11111111-2222-4333-8444-555555555555', session_id: 'one', file: 'docs.js' };
+const EXAMPLES: Readonly<Record<string, string>> = { interaction_id: '11111111-2222-4333-8444-555555555555', session_id: 'one', token_id: 'one', file: 'docs.js' };
 
 t.test('the document is one of OpenAPI 3.1', async (t) => {
   t.strictSame(Object.keys(document), ['openapi', 'info', 'servers', 'paths', 'components']);

@@ -1,5 +1,7 @@
 // Paths, methods and modes: what is found where, and what every answer has.
 import t from 'tap';
+import { compileRoutes } from '../../../supervisor/http/router.ts';
+import type { Route } from '../../../supervisor/routes/route.ts';
 import { send } from '../../helpers/http_client.ts';
 import { exchange, head } from '../../helpers/raw_socket.ts';
 import { endsCleanly, serve } from '../../helpers/serve.ts';
@@ -21,6 +23,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   '/chat/sessions/one': 'GET, DELETE, HEAD, OPTIONS',
   '/agent/info': 'GET, HEAD, OPTIONS',
   '/prompts': 'GET, HEAD, OPTIONS',
+  '/tokens': 'POST, GET, HEAD, OPTIONS',
+  '/tokens/one': 'DELETE, OPTIONS',
   '/health': 'GET, HEAD, OPTIONS',
   '/ready': 'GET, HEAD, OPTIONS',
   '/status': 'GET, HEAD, OPTIONS',
@@ -29,7 +33,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   '/openapi.json': 'GET, HEAD, OPTIONS',
   '/': 'GET, HEAD, OPTIONS',
 };
-const OF_MODE_AGENT = ['/agent/info', '/prompts'];
+const OF_OTHER_MODES: Readonly<Record<string, string>> = { '/agent/info': 'agent', '/prompts': 'agent', '/tokens': 'tokens', '/tokens/one': 'tokens' };
 
 t.test('OPTIONS says which methods a path takes', async (t) => {
   for (const [path, allow] of Object.entries(ALLOWED)) {
@@ -97,19 +101,30 @@ t.test('a query does not change the path', async (t) => {
 });
 
 t.test('a mode that was not allowed is not there, and the problem says so', async (t) => {
-  for (const path of OF_MODE_AGENT) {
+  for (const [path, mode] of Object.entries(OF_OTHER_MODES)) {
     for (const method of ['GET', 'OPTIONS', 'PATCH']) {
       const { status, json } = await send(modes.url, path, { method });
       t.match({ status, ...json }, {
-        status: 404, code: 'MODE_NOT_ALLOWED', detail: 'This path belongs to the mode agent, which is not among --allowed-modes.',
+        status: 404, code: 'MODE_NOT_ALLOWED', detail: `This path belongs to the mode ${mode}, which is not among --allowed-modes.`,
       });
     }
   }
-  for (const path of Object.keys(ALLOWED).filter((each) => !OF_MODE_AGENT.includes(each))) {
+  for (const path of Object.keys(ALLOWED).filter((each) => !(each in OF_OTHER_MODES))) {
     t.not((await send(modes.url, path)).json['code'], 'MODE_NOT_ALLOWED', path);
   }
   const { json } = await send(modes.url, '/');
-  t.notMatch(Object.keys(json['links'] as object).join(), /agent|prompts/);
+  t.notMatch(Object.keys(json['links'] as object).join(), /agent|prompts|tokens/);
+});
+
+t.test('a row without mode or scope keeps the server from starting, whatever the types say', async (t) => {
+  const row = { method: 'GET', path: '/a', mode: 'chat', scope: 'chat', summary: 'a', success: { status: 200, description: 'a' }, errors: [], handle: () => undefined } as const;
+  const compile = (...rows: readonly object[]) => compileRoutes(rows as readonly Route[]);
+  t.type(compile(row), 'function');
+  for (const [field, wrong] of [['mode', undefined], ['mode', 'chatter'], ['mode', null], ['scope', undefined], ['scope', ''], ['scope', 'root']] as const) {
+    t.throws(() => compile({ ...row, [field]: wrong }), { message: `GET /a has no ${field}` });
+  }
+  t.throws(() => compile(row, row), { message: 'two routes for GET /a' });
+  t.throws(() => compile(row, { ...row, method: 'POST', mode: 'agent' }), { message: 'two modes for /a' });
 });
 
 t.test('HTTP/1.1 asks for exactly one Host', async (t) => {

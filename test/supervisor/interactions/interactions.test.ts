@@ -109,6 +109,18 @@ t.test('an id runs once, a session is one caller\'s, and a refusal takes no plac
   t.equal(harness.interactions.queued, 1);
 });
 
+t.test('what was started with a token ends with it, though its worker does nothing, and nothing more begins', async (t) => {
+  const harness = await open(t, [fakeSlot(1)]);
+  const token = { id: 'a', expiresAt: null };
+  const [running, waiting] = [harness.start({ sessionId: 's', token }), harness.start({ sessionId: 's', token })];
+  const another = harness.start({ token: { id: 'b', expiresAt: null } });
+  harness.ended.set('a', 'The token was revoked.');
+  t.throws(() => harness.start({ token }), { code: 'UNAUTHORIZED', details: { headers: { 'WWW-Authenticate': 'Bearer' } } });
+  await Promise.all([running.ended, waiting.ended]);
+  for (const { error } of [running, waiting]) t.strictSame(error, { code: 'CANCELLED', message: 'The token was revoked.' });
+  t.equal(another.isOver, false);
+});
+
 t.test('interactions of one session run one after another, each with what those before have left', async (t) => {
   const harness = await open(t);
   const [a, b] = [harness.start({ sessionId: 's' }), harness.start({ sessionId: 's' })];

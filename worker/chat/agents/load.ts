@@ -11,7 +11,11 @@ import { loadDeclarative } from './declarative.ts';
  * @throws AgentLoadError
  */
 export async function loadAgent(file: string, definition: ReadDefinition | null, name: string, options: LoadOptions): Promise<LoadedAgent> {
-  if (definition !== null) return loadDeclarative({ definition: definition.value, written: [] }, name, options, originOf(file, definition.lines));
+  if (definition !== null) {
+    // Its tools may run agents of the SDK, each with the key of the interaction that called it.
+    if (definition.value.tools.length + definition.value.agents.length > 0) (await import('./sdk/copies.ts')).watchSdkImports(options.baseEnv);
+    return loadDeclarative({ definition: definition.value, written: [] }, name, options, originOf(file, definition.lines));
+  }
   const { loadModule } = await import('./module.ts');
   return loadModule(file, name, options);
 }

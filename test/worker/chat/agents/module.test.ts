@@ -58,7 +58,8 @@ t.test('other default exports are errors that say what was expected', async (t) 
   }
   t.match(await failure(t, 'export const agent = 1;'), /^agent\.ts:null: there is no default export/);
   const sdk = "{ name: 'x', instructions: '', tools: [], handoffs: [], getSystemPrompt() {}, getAllTools() {}, asTool() {} }";
-  t.equal(await failure(t, `export default ${sdk};`), 'agent.ts:null: an Agent of @openai/agents is not supported by this version yet');
+  const missing = "agent.ts:null: Cannot find package '@openai/agents': install it next to the agent, with npm install @openai/agents zod";
+  t.equal(await failure(t, `export default ${sdk};`), missing);
   t.equal(await failure(t, 'export default { chta: 1, async *chat() {} };'), 'agent.ts:null: chta: unknown key; did you mean chat?');
   t.equal(await failure(t, 'export default { chat: 1 };'), 'agent.ts:null: chat: expected a function');
 });
@@ -70,7 +71,8 @@ t.test('modules that cannot be imported are errors with file and line', async (t
   t.equal(await failure(t, 'import "./nope.ts";'), 'agent.ts:null: Cannot find module \'./nope.ts\'');
   const asJs = await failure(t, 'import "./more.js";', 'agent.ts', { 'more.ts': '' });
   t.equal(asJs, 'agent.ts:null: Cannot find module \'./more.js\' (a TypeScript file is imported as .ts)');
-  t.equal(await failure(t, 'import "no-such-package";'), 'agent.ts:null: Cannot find package \'no-such-package\'');
+  const unknown = 'agent.ts:null: Cannot find package \'no-such-package\': install it next to the agent, with npm install no-such-package';
+  t.equal(await failure(t, 'import "no-such-package";'), unknown);
   const untyped = await failure(t, '\nimport { T } from "./more.ts";', 'agent.ts', { 'more.ts': 'export type T = 1;' });
   t.match(untyped, /^agent\.ts:2: The requested module '\.\/more\.ts' does not provide an export named 'T' \(a type is imported with/);
   t.match(await failure(t, 'import "./more.ts";', 'agent.ts', { 'more.ts': '\n\nenum A {}' }), /^more\.ts:3: TypeScript enum/);

@@ -30,14 +30,22 @@ t.test('what is somebody else\'s is not there, at every route that names an inte
   const others = { bob: bearer((await user('bob')).token), service: bearer((await mint(server, { scopes: ['chat'] })).token), admin };
   for (const { path, method } of named) {
     const real = path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => ids[name] ?? '');
-    for (const [who, headers] of Object.entries(others)) t.equal((await send(url, real, { method, headers })).status, 404, `${who}: ${method} ${path}`);
+    for (const [who, headers] of Object.entries(others)) t.equal(
+      (await send(url, real, { method, headers })).status, 404, `${who}: ${method} ${path}`
+    );
   }
   for (const [who, headers] of Object.entries(others)) {
     t.match(await chat(url, { message: 'hi', session_id: 'alices' }, headers), { status: 409, json: { code: 'SESSION_TAKEN' } }, who);
-    t.match(await chat(url, { message: 'hi', interaction_id: ids['interaction_id'] }, headers), { status: 409, json: { code: 'INTERACTION_EXISTS' } }, who);
+    t.match(
+      await chat(url, { message: 'hi', interaction_id: ids['interaction_id'] }, headers), { status: 409, json: { code: 'INTERACTION_EXISTS' } }, who
+    );
   }
   t.equal((await send(url, '/chat/sessions/alices', { headers: bearer(alice.token) })).status, 200, 'and alice still has it');
-  t.match((await ask((await user('alice')).token, 'history', { session_id: 'alices' })).json, { response: '{"turnCount":1,"said":["say hi"]}' }, 'with any of her tokens');
+  t.match(
+    (await ask((await user('alice')).token, 'history', { session_id: 'alices' })).json,
+    { response: '{"turnCount":1,"said":["say hi"]}' },
+    'with any of her tokens',
+  );
 });
 
 t.test('two service tokens are two callers', async (t) => {
@@ -65,7 +73,9 @@ t.test('a revoked token\'s open streams end with the reason, and whatever else i
   }
   t.match(await waiting, { status: 409, json: { code: 'CANCELLED', detail: 'The token was revoked.' } });
   for (const headers of [streamed.headers, left.headers]) {
-    t.match((await stateOf(other.token, idOf(headers))).json, { status: 'cancelled', error: { code: 'cancelled', message: 'The token was revoked.' } });
+    t.match(
+      (await stateOf(other.token, idOf(headers))).json, { status: 'cancelled', error: { code: 'cancelled', message: 'The token was revoked.' } }
+    );
   }
   t.equal((await ask(eve.token, 'say hi')).status, 401);
   t.match((await stateOf(other.token, idOf(untouched.headers))).json, { status: 'running' }, 'what the user began with another token goes on');
@@ -115,7 +125,10 @@ t.test('a request that was let in before and has its body after begins nothing',
   socket.setEncoding('utf8').on('data', (text: string) => (received += text));
   socket.on('error', () => undefined);
   const closed = new Promise((resolve) => socket.once('close', resolve));
-  const fields = [`Authorization: Bearer ${eve.token}`, 'Content-Type: application/json', `Content-Length: ${body.length}`, 'Expect: 100-continue', 'Connection: close'];
+  const fields = [
+    `Authorization: Bearer ${eve.token}`, 'Content-Type: application/json', `Content-Length: ${body.length}`, 'Expect: 100-continue',
+    'Connection: close',
+  ];
   socket.write(`POST /chat HTTP/1.1\r\nHost: localhost\r\n${fields.join('\r\n')}\r\n\r\n`);
   await waitFor('the body to be asked for', () => received.includes('100 Continue'));
   await revoke(server, eve.id);
@@ -128,7 +141,9 @@ t.test('a request that was let in before and has its body after begins nothing',
 
 t.test('a query brings no credential', async (t) => {
   const { token } = await user('eve');
-  for (const name of ['token', 'api_token', 'api-token', 'access_token', 'authorization', 'x-api-key']) t.equal((await send(url, `/status?${name}=${token}`)).status, 401, name);
+  for (const name of ['token', 'api_token', 'api-token', 'access_token', 'authorization', 'x-api-key']) t.equal(
+    (await send(url, `/status?${name}=${token}`)).status, 401, name
+  );
 });
 
 t.test('an agent sees neither the admin token nor anybody else\'s', async (t) => {
@@ -174,7 +189,11 @@ t.test('no secret that was made or sent is in any file or line', async (t) => {
   const { id, token } = await mint(server, { scopes: ['admin'], user_id: 'alice', name: 'seen' });
   const sent = ['oas_0000000000000000_ffffffffffffffffffffffffffffffff', 'a-password-typed-by-mistake'];
   for (const secret of sent) {
-    for (const headers of [bearer(secret), { 'x-api-key': secret }, { 'api-token': secret }, { api_token: secret }, { authorization: `Basic ${secret}` }]) {
+    for (
+      const headers of [
+        bearer(secret), { 'x-api-key': secret }, { 'api-token': secret }, { api_token: secret }, { authorization: `Basic ${secret}` },
+      ],
+    ) {
       await send(url, '/status', { headers });
       await send(url, '/chat', { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body: '{' });
     }
@@ -189,7 +208,9 @@ t.test('no secret that was made or sent is in any file or line', async (t) => {
   t.match(stored, id, 'the file that is looked through has the token');
   t.match(server.output.stderr, id, 'and so has the log');
   const answers = [
-    (await send(url, '/metrics', { headers: admin })).text, (await send(url, '/status', { headers: admin })).text, (await send(url, '/tokens', { headers: admin })).text,
+    (await send(url, '/metrics', { headers: admin })).text, (await send(url, '/status', { headers: admin })).text, (
+      await send(url, '/tokens', { headers: admin })
+    ).text,
   ];
   for (const secret of secrets) for (const text of [stored, server.output.stderr, server.output.stdout, ...answers]) t.notOk(text.includes(secret));
 });

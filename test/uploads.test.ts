@@ -146,21 +146,23 @@ function partial(body: Buffer): { readonly socket: Socket; finish(): void } {
 }
 
 t.test('a client that goes away just after its last byte has gone away as any other', async (t) => {
-  const ids = Array.from({ length: 40 }, () => randomUUID());
-  for (const [index, id] of ids.entries()) {
+  const ends: unknown[] = [];
+  // The pauses go up and down, so that it is at every stage on any machine: while it is received, stored, admitted, and after.
+  for (let round = 0; round < 400 && (round < 40 || !ends.includes('cancelled')); round += 1) {
+    const id = randomUUID();
     const { socket, finish } = partial(formOf(fileOf('a.bin', 200_000), ['message', 'hold on'], ['interaction_id', id]));
     finish();
-    await delay(index);
+    await delay(round % 80);
     socket.resetAndDestroy();
+    await noFiles();
+    const end = await waitFor('its end', async () => {
+      const now = await state(id);
+      return now === 'queued' || now === 'running' ? null : now;
+    });
+    ends.push(end);
   }
-  await noFiles();
-  await waitFor('none to be left', async () => {
-    const { active_requests, queued_requests } = await statusOf(server);
-    return active_requests + queued_requests === 0;
-  });
-  const ends = await Promise.all(ids.map(state));
-  // Those whose end was told before their last byte was read are not known.
-  t.strictSame([...new Set(ends)].filter((status) => status !== 404), ['cancelled']);
+  // Those that were gone before their last byte was read are not known.
+  t.strictSame([...new Set(ends)].filter((end) => end !== 404), ['cancelled']);
 });
 
 t.test('so many uploads are received at once; one more is told to come again, and nothing else has to wait', async (t) => {

@@ -70,8 +70,12 @@ async function onlyOne(folders: readonly string[]): Promise<string> {
   const [newest] = await findLiveServers(folders);
   if (newest !== undefined) return newest.dataDir;
   const [only, second] = folders;
-  if (only === undefined) throw new TokensError('no server runs here, and there is no data directory below .oai-agent-server: name one with --data-dir, or a server with --url');
-  if (second !== undefined) throw new TokensError(`no server runs here, and there are several data directories: name one with --data-dir: ${folders.join(', ')}`);
+  if (only === undefined) throw new TokensError(
+    'no server runs here, and there is no data directory below .oai-agent-server: name one with --data-dir, or a server with --url'
+  );
+  if (second !== undefined) throw new TokensError(
+    `no server runs here, and there are several data directories: name one with --data-dir: ${folders.join(', ')}`
+  );
   return only;
 }
 

@@ -23,7 +23,9 @@ export class FailedCredentials {
   count(address: string, now: number): number {
     const group = addressGroup(address);
     const known = this.#byAddress.get(group);
-    const failures = known === undefined || now - known.since >= WINDOW_MS ? { since: now, count: 1 } : { since: known.since, count: known.count + 1 };
+    const failures = known === undefined || now - known.since >= WINDOW_MS ? { since: now, count: 1 } : {
+      since: known.since, count: known.count + 1,
+    };
     // Set anew, a Map's entry is its last: the first is the one to forget.
     this.#byAddress.delete(group);
     this.#byAddress.set(group, failures);
@@ -37,7 +39,9 @@ export function addressGroup(address: string): string {
   if (address.includes('.')) return address.slice(address.lastIndexOf(':') + 1);
   const [left = '', right] = address.split('%')[0]?.split('::') ?? [];
   const groups = left.split(':').filter((group) => group !== '');
-  if (right !== undefined) groups.push(...Array.from({ length: 8 - groups.length - right.split(':').filter((group) => group !== '').length }, () => '0'));
+  if (right !== undefined) groups.push(
+    ...Array.from({ length: 8 - groups.length - right.split(':').filter((group) => group !== '').length }, () => '0')
+  );
   if (right !== undefined) groups.push(...right.split(':').filter((group) => group !== ''));
   return `${groups.slice(0, 4).join(':')}::`;
 }

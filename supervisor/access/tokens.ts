@@ -93,8 +93,8 @@ export class Tokens {
   }
 
   /** Writes the uses that are not written yet. */
-  close(): Promise<void> {
-    return this.#uses.close();
+  async close(): Promise<void> {
+    await this.#uses.close();
   }
 
   /** One way for every credential: whatever is wrong with it, it is hashed, compared and dated before anything is said. */

@@ -51,7 +51,7 @@ export function multipartBoundary({ headers }: IncomingMessage, limit: number): 
 }
 
 /**
- * Reads the body. Resolves when every part has been read and the body is complete; rejects at the first fault, after which every open file's stream fails.
+ * Reads the body. Resolves when every part has been read and the body is complete; rejects at the first fault, after which every open stream fails.
  * @throws AppError PAYLOAD_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT; what the reader throws
  */
 export async function readMultipart(
@@ -67,15 +67,15 @@ export async function readMultipart(
   const count = countParts(boundary);
   const read = readParts(parser, limits, reader, fault);
   const stop = pour(request, parser, count, limits, fault);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      parser.once('close', resolve);
-      fault.signal.addEventListener('abort', () => {
-        reject(fault.signal.reason as Error);
-        parser.destroy();
-      });
+  const aborted = new Promise<never>((_resolve, reject) => {
+    fault.signal.addEventListener('abort', () => {
+      reject(fault.signal.reason as Error);
+      parser.destroy();
     });
-    await Promise.all(read.files);
+  });
+  const complete = new Promise<void>((resolve) => parser.once('close', resolve)).then(() => Promise.all(read.files));
+  try {
+    await Promise.race([complete, aborted]);
     if (read.parts !== count.parts) throw malformed('Malformed part header');
   } finally {
     stop();

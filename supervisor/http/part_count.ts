@@ -5,8 +5,8 @@ const DASH = 45;
 export interface PartCount {
   /**
    * Takes the next bytes of the body.
-   * @returns how many of them stand before the end of the closing boundary. No more may be given to busboy: of a part that begins behind it, in the same
-   * chunk, it would wait for the end for ever.
+   * @returns how many of them stand before the end of the closing boundary. No more may be given to busboy: if a part begins behind it in the same
+   * chunk, busboy waits for its end for ever.
    */
   push(chunk: Buffer): number;
   /** Parts that have begun. Busboy drops those whose Content-Disposition it cannot read, and nobody would notice that a file is missing. */

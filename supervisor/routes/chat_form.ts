@@ -75,7 +75,7 @@ function checkLength(name: string, value: string | undefined, isCut: boolean, ma
 function valueOf(name: string, text: string, maxMessageBytes: number): unknown {
   switch (name) {
     case 'message': {
-      // Browsers write every line break of a form as CRLF: https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
+      // Browsers write every line break as CRLF: https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
       const plain = text.replaceAll('\r\n', '\n');
       const message = plain.trimStart().startsWith('{') ? fromJson(plain) : plain;
       // How long an object's text is, is known once it is looked into.

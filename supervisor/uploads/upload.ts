@@ -51,7 +51,7 @@ export class Upload {
     return stored;
   }
 
-  /** Renames the folder, everything being stored. @param free when there is no other one of that name @returns the files @throws the file system's error */
+  /** Renames the folder, all being stored. @param free there is no other one of that name @returns the files @throws the file system's error */
   keepAs(folder: string, free: Promise<void>): Promise<readonly UploadedFile[]> {
     const kept = this.#keepAs(folder, free);
     this.#work.push(kept);

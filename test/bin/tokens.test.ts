@@ -46,14 +46,21 @@ async function create(t: Test, cwd: string, words = '', env: Variables = {}): Pr
   return stdout.trim();
 }
 
-const listed = async (cwd: string, words = '--json') => JSON.parse((await run(cwd, `list ${words}`)).stdout) as { total: number; tokens: { id: string; name: string }[] };
+const listed = async (cwd: string, words = '--json') => JSON.parse((await run(cwd, `list ${words}`)).stdout) as {
+  total: number; tokens: { id: string; name: string }[],
+};
 const idOf = (token: string): string => token.split('_')[1] ?? '';
 
 t.test('through the running server, which is found by its data directory', async (t) => {
   const cwd = await makeProject(t);
   const { url, stop } = await serveIn(t, cwd);
-  const made = await runCommand(['tokens', 'create', '--user-id', 'Zoë', '--scopes', 'chat', 'agent', '--name', 'my laptop', '--ttl', '30d'], { cwd });
-  t.match(made, { code: 0, stdout: TOKEN, stderr: /^oai-agent-server: token \w{16} of user Zoë, scopes chat agent, expires \S+Z; it is not shown again\n$/ });
+  const made = await runCommand(
+    ['tokens', 'create', '--user-id', 'Zoë', '--scopes', 'chat', 'agent', '--name', 'my laptop', '--ttl', '30d'], { cwd }
+  );
+  t.match(
+    made,
+    { code: 0, stdout: TOKEN, stderr: /^oai-agent-server: token \w{16} of user Zoë, scopes chat agent, expires \S+Z; it is not shown again\n$/ },
+  );
   const token = made.stdout.trim();
   t.match((await chat(url, { message: 'hi' }, bearer(token))).json, { response: 'Zoë: hi' });
   const service = await create(t, cwd);
@@ -71,7 +78,10 @@ t.test('through the running server, which is found by its data directory', async
   t.match(await run(cwd, `revoke ${idOf(token)}`), { code: 0, stdout: '', stderr: `oai-agent-server: token ${idOf(token)} is revoked\n` });
   t.equal((await chat(url, { message: 'hi' }, bearer(token))).status, 401);
   t.match(await run(cwd, `revoke ${service}`), { code: 0 }, 'the token itself names it, too');
-  t.match(await run(cwd, `revoke ${idOf(token)}`), { code: 1, stdout: '', stderr: `oai-agent-server: ${url} refuses: There is no such token. (TOKEN_NOT_FOUND)\n` });
+  t.match(
+    await run(cwd, `revoke ${idOf(token)}`),
+    { code: 1, stdout: '', stderr: `oai-agent-server: ${url} refuses: There is no such token. (TOKEN_NOT_FOUND)\n` },
+  );
   await stop();
 });
 
@@ -91,7 +101,10 @@ t.test('without a server, in its data directory, with the same outcome', async (
 
 t.test('a data directory that is named may be made by the first token, before any server', async (t) => {
   const cwd = await makeProject(t);
-  t.match(await run(cwd, 'list --data-dir data'), { code: 1, stderr: 'oai-agent-server: there are no tokens in data: it is no data directory of a server\n' });
+  t.match(
+    await run(cwd, 'list --data-dir data'),
+    { code: 1, stderr: 'oai-agent-server: there are no tokens in data: it is no data directory of a server\n' },
+  );
   await t.rejects(stat(join(cwd, 'data')));
   const token = await create(t, cwd, '--data-dir data');
   t.equal((await stat(join(cwd, 'data'))).mode & 0o777, 0o700);
@@ -103,7 +116,12 @@ t.test('a data directory that is named may be made by the first token, before an
 
 t.test('which server or directory is meant has to be clear', async (t) => {
   const cwd = await makeProject(t);
-  t.match(await run(cwd, 'list'), { code: 1, stderr: /^oai-agent-server: no server runs here, and there is no data directory below \.oai-agent-server: name one with --data-dir, / });
+  t.match(
+    await run(cwd, 'list'),
+    {
+      code: 1, stderr: /^oai-agent-server: no server runs here, and there is no data directory below \.oai-agent-server: name one with --data-dir, /,
+    },
+  );
   await create(t, cwd, '--data-dir .oai-agent-server/one');
   t.equal((await listed(cwd)).total, 1);
   await create(t, cwd, '--data-dir .oai-agent-server/two');
@@ -114,8 +132,14 @@ t.test('the admin token of the server\'s start counts, also from .env', async (t
   const cwd = await makeProject(t);
   const admin = { OAI_ADMIN_TOKEN: 'chosen-by-the-operator' };
   const { url, stop } = await serveIn(t, cwd, admin);
-  t.match(await run(cwd, 'list'), { code: 1, stderr: /^oai-agent-server: there is no admin token in \S+: set OAI_ADMIN_TOKEN to the one that the server was started with\n$/ });
-  t.match(await run(cwd, 'list', { OAI_ADMIN_TOKEN: 'another-one-than-that' }), { code: 1, stderr: `oai-agent-server: ${url} refuses: A valid token is required. (UNAUTHORIZED)\n` });
+  t.match(
+    await run(cwd, 'list'),
+    { code: 1, stderr: /^oai-agent-server: there is no admin token in \S+: set OAI_ADMIN_TOKEN to the one that the server was started with\n$/ },
+  );
+  t.match(
+    await run(cwd, 'list', { OAI_ADMIN_TOKEN: 'another-one-than-that' }),
+    { code: 1, stderr: `oai-agent-server: ${url} refuses: A valid token is required. (UNAUTHORIZED)\n` },
+  );
   await create(t, cwd, '', admin);
   await writeFile(join(cwd, '.env'), 'OAI_ADMIN_TOKEN=chosen-by-the-operator\n');
   t.equal((await listed(cwd)).total, 1);
@@ -128,7 +152,10 @@ t.test('a wrong admin token ends the start, and is not shown', async (t) => {
   t.strictSame({ code, stdout, stderr }, {
     code: 78, stdout: '', stderr: 'oai-agent-server: OAI_ADMIN_TOKEN: expected from 16 to 256 characters of ASCII without spaces, got 9 characters\n',
   });
-  t.match(await runCommand(['check', 'echo'], { cwd, env: { OAI_ADMIN_TOKEN: 'one-that-is-long-enough' } }), { code: 0, stdout: /^((?!long-enough)[^])*adminToken = \*\*\*/ });
+  t.match(
+    await runCommand(['check', 'echo'], { cwd, env: { OAI_ADMIN_TOKEN: 'one-that-is-long-enough' } }),
+    { code: 0, stdout: /^((?!long-enough)[^])*adminToken = \*\*\*/ },
+  );
 });
 
 /** Tells who asked it, and with what. */
@@ -148,15 +175,28 @@ t.test('the admin token is sent to this machine or to the directory\'s server, e
   const { url, stop } = await serveIn(t, cwd);
   const { port } = new URL(url);
   const token = (await readFile(join(cwd, '.oai-agent-server/echo/admin-token'), 'utf8')).trim();
-  for (const own of [url, `http://localhost:${port}`, `http://127.0.0.1:${port}/`]) t.match(await run(cwd, `list --json --url ${own}`), { code: 0, stdout: /^\{"total":0,/ }, own);
+  for (const own of [url, `http://localhost:${port}`, `http://127.0.0.1:${port}/`]) t.match(
+    await run(cwd, `list --json --url ${own}`), { code: 0, stdout: /^\{"total":0,/ }, own
+  );
 
-  for (const other of ['http://example.test', 'http://127.0.0.1.example.test', 'https://localhost.example.test:8000', 'http://0.0.0.0:8000', 'http://[::]:8000', 'http://192.0.2.1']) {
-    t.match(await run(cwd, `list --url ${other}`), { code: 1, stderr: /is neither on this machine nor the server of the data directory, so it is not sent the admin token: set OAI_TOKEN/ }, other);
+  for (
+    const other of [
+      'http://example.test', 'http://127.0.0.1.example.test', 'https://localhost.example.test:8000', 'http://0.0.0.0:8000', 'http://[::]:8000',
+      'http://192.0.2.1',
+    ],
+  ) {
+    t.match(
+      await run(cwd, `list --url ${other}`),
+      { code: 1, stderr: /is neither on this machine nor the server of the data directory, so it is not sent the admin token: set OAI_TOKEN/ },
+      other,
+    );
   }
   const { seen, port: there } = await startListener(t, '127.0.0.1');
   t.match(await run(cwd, `list --url http://127.0.0.1:${there}`), { code: 1, stderr: /refuses: status 307\n$/ }, 'and it follows no redirect');
   t.match(await run(cwd, `list --url http://0.0.0.0:${there}`, { OAI_TOKEN: 'a-token-for-there' }), { code: 1 });
-  t.strictSame(seen.map((fields) => [fields.includes(`Bearer ${token}`), fields.includes('Bearer a-token-for-there')]), [[true, false], [false, true]]);
+  t.strictSame(
+    seen.map((fields) => [fields.includes(`Bearer ${token}`), fields.includes('Bearer a-token-for-there')]), [[true, false], [false, true]]
+  );
   await stop();
 });
 
@@ -165,7 +205,9 @@ t.test('a stale server.json whose address somebody else has taken is sent nothin
   await (await serveIn(t, cwd)).stop();
   const { seen, port } = await startListener(t, '127.0.0.1');
   // As a killed server leaves it, its process id given to another process meanwhile.
-  await writeFile(join(cwd, '.oai-agent-server/echo/server.json'), JSON.stringify({ pid: process.pid, url: `http://127.0.0.1:${port}`, agent: 'echo' }));
+  await writeFile(
+    join(cwd, '.oai-agent-server/echo/server.json'), JSON.stringify({ pid: process.pid, url: `http://127.0.0.1:${port}`, agent: 'echo' })
+  );
   await create(t, cwd);
   t.strictSame(seen, []);
 });
@@ -182,7 +224,10 @@ t.test('a server that cannot be reached, or does not serve yet, is told of', asy
 t.test('a mode that is left out has no tokens over HTTP', async (t) => {
   const cwd = await makeProject(t);
   const { stop } = await serveIn(t, cwd, {}, ['--allowed-modes', 'chat', 'health']);
-  t.match(await run(cwd, 'list'), { code: 1, stderr: /refuses: This path belongs to the mode tokens, which is not among --allowed-modes\. \(MODE_NOT_ALLOWED\)\n$/ });
+  t.match(
+    await run(cwd, 'list'),
+    { code: 1, stderr: /refuses: This path belongs to the mode tokens, which is not among --allowed-modes\. \(MODE_NOT_ALLOWED\)\n$/ },
+  );
   await stop();
 });
 

@@ -9,7 +9,9 @@ import { digestOf } from '../../../supervisor/access/token_form.ts';
 import { makeFolder } from '../../helpers/folder.ts';
 
 const NONE = new Secret(null);
-const fileIn = async (t: Test, text?: string): Promise<string> => join(await makeFolder(t, text === undefined ? {} : { 'admin-token': text }), 'admin-token');
+const fileIn = async (t: Test, text?: string): Promise<string> => join(
+  await makeFolder(t, text === undefined ? {} : { 'admin-token': text }), 'admin-token'
+);
 const modeOf = async (file: string): Promise<string> => ((await stat(file)).mode & 0o777).toString(8);
 
 t.test('it is made at the first start, for its owner alone, and is the same at the second', async (t) => {
@@ -32,14 +34,23 @@ t.test('one that was put there counts, and becomes its owner\'s alone', async (t
 
 t.test('OAI_ADMIN_TOKEN comes before the file, which is then not made', async (t) => {
   const file = await fileIn(t);
-  t.strictSame(await openAdminToken(new Secret('a token of the operator'), file), { digest: digestOf('a token of the operator'), place: 'OAI_ADMIN_TOKEN', made: null });
+  t.strictSame(
+    await openAdminToken(new Secret('a token of the operator'), file),
+    { digest: digestOf('a token of the operator'), place: 'OAI_ADMIN_TOKEN', made: null },
+  );
   await t.rejects(stat(file));
 });
 
 t.test('a file that holds none is an error that names it and shows nothing of it', async (t) => {
   for (const text of ['', 'too short', 'with spaces in the middle of it', 'x'.repeat(257)]) {
     const file = await fileIn(t, text);
-    await t.rejects(openAdminToken(NONE, file), { exitCode: 78, message: `${file}: expected from 16 to 256 characters of ASCII without spaces; where it is removed, the next start makes another` });
+    await t.rejects(
+      openAdminToken(NONE, file),
+      {
+        exitCode: 78,
+        message: `${file}: expected from 16 to 256 characters of ASCII without spaces; where it is removed, the next start makes another`,
+      },
+    );
     t.equal(await readFile(file, 'utf8'), text);
   }
   const folder = await makeFolder(t, { 'admin-token/x': '' });
@@ -56,6 +67,8 @@ t.test('what an interrupted start has left of one is not taken for it', async (t
 
 t.test('a secret is shown by nothing but its reveal', async (t) => {
   const secret = new Secret('hidden');
-  for (const shown of [String(secret), JSON.stringify({ secret }), inspect(secret), inspect({ secret }, { showHidden: true, depth: 9 }), `${secret}`]) t.notMatch(shown, 'hidden', shown);
+  for (
+    const shown of [String(secret), JSON.stringify({ secret }), inspect(secret), inspect({ secret }, { showHidden: true, depth: 9 }), `${secret}`]
+  ) t.notMatch(shown, 'hidden', shown);
   t.strictSame([String(secret), String(NONE), secret.reveal()], ['***', 'not set', 'hidden']);
 });

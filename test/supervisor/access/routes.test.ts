@@ -21,7 +21,9 @@ import { send, type Answer } from '../../helpers/http_client.ts';
 import { nothingIsLeft } from '../../helpers/leftovers.ts';
 import { waitFor } from '../../helpers/wait_for.ts';
 
-const CONFIG = { agent: 'a', authEnabled: true, authForced: true, allowedOrigins: [], allowedModes: new Set(MODES), keepAliveMs: 1000, maxMessageBytes: 1000 } as unknown as Config;
+const CONFIG = {
+  agent: 'a', authEnabled: true, authForced: true, allowedOrigins: [], allowedModes: new Set(MODES), keepAliveMs: 1000, maxMessageBytes: 1000,
+} as unknown as Config;
 const ADMIN_TOKEN = 'the-admin-token-of-this-test';
 /** Values for the parameters of paths. */
 const EXAMPLES: Readonly<Record<string, string>> = { interaction_id: '11111111-2222-4333-8444-555555555555' };
@@ -31,7 +33,9 @@ const log = pino({ level: 'silent' });
 const live = new LiveTokens();
 const tokens = new Tokens({ store: embedded.tokens, adminDigest: digestOf(ADMIN_TOKEN), log, onRevoked: (id) => live.revoke(id) });
 const refusals: number[] = [];
-const freshAuthentication = (): Authenticate => createAuthentication({ config: CONFIG, tokens, live, onRefused: (status) => void refusals.push(status) });
+const freshAuthentication = (): Authenticate => createAuthentication(
+  { config: CONFIG, tokens, live, onRefused: (status) => void refusals.push(status) }
+);
 
 const app = { config: CONFIG, tokens, uploads: { limits: UPLOAD_LIMITS } } as unknown as App;
 const ran: string[] = [];
@@ -55,7 +59,9 @@ function ask(route: Route, headers: Readonly<Record<string, string>>): Promise<A
   return send(url, path, { method: route.method, headers });
 }
 
-const made = async (scopes: readonly Scope[], ttlMs: number | null = null): Promise<string> => (await tokens.create({ scopes, userId: 'alice', name: null, ttlMs }, ADMIN)).token;
+const made = async (scopes: readonly Scope[], ttlMs: number | null = null): Promise<string> => (
+  await tokens.create({ scopes, userId: 'alice', name: null, ttlMs }, ADMIN)
+).token;
 
 const valid = await made(['admin']);
 const revoked = await made(['admin']);
@@ -102,7 +108,9 @@ for (const route of table) {
     ran.length = 0;
     refusals.length = 0;
     for (const [name, [status, headers]] of Object.entries(REFUSED)) {
-      const answer = await ask(name === 'a token in the query' ? { ...route, path: `${route.path}?token=${valid}&api_token=${valid}` } : route, headers);
+      const answer = await ask(
+        name === 'a token in the query' ? { ...route, path: `${route.path}?token=${valid}&api_token=${valid}` } : route, headers
+      );
       t.equal(answer.status, status, name);
       t.equal(answer.headers['www-authenticate'], status === 401 ? 'Bearer' : undefined, name);
     }
@@ -110,7 +118,10 @@ for (const route of table) {
     const others = SCOPES.filter((each) => !impliedScopes([each]).has(scope));
     if (others.length > 0) {
       const small = await made(others);
-      t.match(await ask(route, { authorization: `Bearer ${small}` }), { status: 403, json: { code: 'FORBIDDEN', detail: `The token lacks the scope ${scope}, which this route asks for.` } });
+      t.match(
+        await ask(route, { authorization: `Bearer ${small}` }),
+        { status: 403, json: { code: 'FORBIDDEN', detail: `The token lacks the scope ${scope}, which this route asks for.` } },
+      );
     }
     t.strictSame(ran, [], 'its handler never ran');
     for (const token of [await made([scope]), valid, ADMIN_TOKEN]) {

@@ -58,14 +58,21 @@ t.test('admin implies everything, logs:all implies logs, and nothing else implie
     chat: ['chat'], agent: ['agent'], logs: ['logs'], 'logs:all': ['logs', 'logs:all'], admin: SCOPES,
   };
   for (const scope of SCOPES) {
-    const caller = callerOf({ id: 'i', digest: new Uint8Array(), name: null, userId: null, scopes: [scope], createdAt: 0, expiresAt: null, lastUsedAt: null, useCount: 0 });
+    const caller = callerOf(
+      { id: 'i', digest: new Uint8Array(), name: null, userId: null, scopes: [scope], createdAt: 0, expiresAt: null, lastUsedAt: null, useCount: 0 }
+    );
     t.strictSame(SCOPES.filter((each) => caller.scopes.has(each)), implied[scope], scope);
     for (const needed of SCOPES) {
       if (implied[scope].includes(needed)) t.doesNotThrow(() => requireScope(caller, needed));
-      else t.throws(() => requireScope(caller, needed), { code: 'FORBIDDEN', message: `The token lacks the scope ${needed}, which this route asks for.` });
+      else t.throws(
+        () => requireScope(caller, needed), { code: 'FORBIDDEN', message: `The token lacks the scope ${needed}, which this route asks for.` }
+      );
     }
   }
-  t.throws(() => requireScope(LOCAL, 'admin'), { code: 'FORBIDDEN', message: /send the admin token, which is OAI_ADMIN_TOKEN or in the file admin-token of the data directory\.$/ });
+  t.throws(
+    () => requireScope(LOCAL, 'admin'),
+    { code: 'FORBIDDEN', message: /send the admin token, which is OAI_ADMIN_TOKEN or in the file admin-token of the data directory\.$/ },
+  );
 });
 
 t.test('a minter grants no scope that it lacks', async (t) => {
@@ -79,7 +86,10 @@ t.test('a minter grants no scope that it lacks', async (t) => {
     }
   }
   const minter: Caller = { ...ADMIN, scopes: new Set<Scope>(['chat']) };
-  await t.rejects(tokens.create({ ...CHAT, scopes: ['chat', 'logs:all', 'admin'] }, minter), { message: 'Nobody grants a scope without having it: logs:all, admin.' });
+  await t.rejects(
+    tokens.create({ ...CHAT, scopes: ['chat', 'logs:all', 'admin'] }, minter),
+    { message: 'Nobody grants a scope without having it: logs:all, admin.' },
+  );
 });
 
 t.test('unknown, wrong, revoked, expired and malformed are nobody', async (t) => {
@@ -156,6 +166,24 @@ t.test('uses are counted in memory, written together, and kept for the next time
   t.equal(written.length, 1, 'nothing new, nothing written');
 });
 
+t.test('many uses are written in portions, and at a close all at once', async (t) => {
+  const sizes: number[] = [];
+  const { tokens, store } = await open(t, (own) => ({
+    addUses(uses) {
+      sizes.push(uses.size);
+      return own.addUses(uses);
+    },
+  }));
+  const made = await Promise.all(Array.from({ length: 1200 }, () => tokens.create(CHAT, ADMIN)));
+  for (const { token } of made) tokens.check(token);
+  const [listed] = await Promise.all([tokens.list(), new Promise(setImmediate).then(() => made.forEach(({ token }) => tokens.check(token)))]);
+  t.ok(listed.every(({ useCount }) => useCount >= 1));
+  t.ok(sizes.length === 3 && sizes.every((size) => size <= 500), sizes.join());
+  await tokens.close();
+  t.equal(sizes.length, 4);
+  t.ok((await store.list()).every(({ useCount }) => useCount === 2));
+});
+
 t.test('those that have expired are not in the way of new ones, but others are', async (t) => {
   let places = 0;
   const { tokens } = await open(t, (store) => ({
@@ -189,7 +217,9 @@ t.test('a store that cannot be reached lets nobody in but the admin', async (t) 
 });
 
 t.test('a store that answers later is waited for', async (t) => {
-  const { tokens } = await open(t, (store) => ({ find: async (id) => store.find(id), add: async (token) => store.add(token), delete: async (id) => store.delete(id) }));
+  const { tokens } = await open(
+    t, (store) => ({ find: async (id) => store.find(id), add: async (token) => store.add(token), delete: async (id) => store.delete(id) })
+  );
   const { token, stored } = await tokens.create(CHAT, ADMIN);
   t.match(await tokens.check(token), { id: 'user:alice' });
   t.equal(await tokens.check(WRONG_SECRET(token)), null);

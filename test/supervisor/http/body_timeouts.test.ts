@@ -70,6 +70,12 @@ t.test('and not for ever', async (t) => {
   t.match(answer, /^HTTP\/1\.1 408 .*"detail":"The body took longer than 0\.3 s\."/s);
 });
 
+t.test('nor may it take for ever to be stored', async (t) => {
+  const body = form(1000);
+  const url = await formServer(t, { totalMs: 300 }, 2000);
+  t.match(await sendSlowly(url, headOf(body), [body], 0), /^HTTP\/1\.1 408 .*"code":"REQUEST_TIMEOUT"/s);
+});
+
 t.test('while the disk is slow nobody is silent', async (t) => {
   const body = form(MB);
   const url = await formServer(t, { silenceMs: 100 }, 150);

@@ -18,7 +18,12 @@ t.test('a token is made, and shown this once', async (t) => {
   t.equal(status, 201);
   t.equal(headers['cache-control'], 'no-store');
   t.strictSame(Object.keys(json), ['id', 'token', 'name', 'user_id', 'scopes', 'created_at', 'expires_at']);
-  t.match(json, { token: /^oas_[0-9A-Za-z]{16}_[0-9A-Za-z]{32}$/, name: 'laptop', user_id: 'Zoë', scopes: ['chat', 'logs:all'], created_at: ISO, expires_at: ISO });
+  t.match(
+    json,
+    {
+      token: /^oas_[0-9A-Za-z]{16}_[0-9A-Za-z]{32}$/, name: 'laptop', user_id: 'Zoë', scopes: ['chat', 'logs:all'], created_at: ISO, expires_at: ISO,
+    },
+  );
   t.equal(Date.parse(String(json['expires_at'])) - Date.parse(String(json['created_at'])), 3_600_000);
   t.match(json['token'], `oas_${String(json['id'])}_`);
 
@@ -44,9 +49,13 @@ const WRONG: readonly (readonly [body: unknown, path: string, message: string])[
   [{}, 'scopes', SCOPES], [{ scopes: null }, 'scopes', SCOPES], [{ scopes: [] }, 'scopes', SCOPES], [{ scopes: 'chat' }, 'scopes', SCOPES],
   [{ scopes: ['chat', 'chat'] }, 'scopes', SCOPES], [{ scopes: ['chat', 'boss'] }, 'scopes.1', SCOPES], [{ scopes: [null] }, 'scopes.0', SCOPES],
   [{ scopes: ['chat'], user_id: '' }, 'user_id', ID(256)], [{ scopes: ['chat'], user_id: 'x'.repeat(257) }, 'user_id', ID(256)],
-  [{ scopes: ['chat'], user_id: 5 }, 'user_id', ID(256)], [{ scopes: ['chat'], user_id: 'a\u0000b' }, 'user_id', ID(256)], [{ scopes: ['chat'], user_id: 'a\nb' }, 'user_id', ID(256)],
+  [{ scopes: ['chat'], user_id: 5 }, 'user_id', ID(256)], [{ scopes: ['chat'], user_id: 'a\u0000b' }, 'user_id', ID(256)], [
+    { scopes: ['chat'], user_id: 'a\nb' }, 'user_id', ID(256),
+  ],
   [{ scopes: ['chat'], user_id: '\ud800' }, 'user_id', ID(256)],
-  [{ scopes: ['chat'], name: 'x'.repeat(129) }, 'name', ID(128)], [{ scopes: ['chat'], name: '' }, 'name', ID(128)], [{ scopes: ['chat'], name: 'a\u001b[2J' }, 'name', ID(128)],
+  [{ scopes: ['chat'], name: 'x'.repeat(129) }, 'name', ID(128)], [{ scopes: ['chat'], name: '' }, 'name', ID(128)], [
+    { scopes: ['chat'], name: 'a\u001b[2J' }, 'name', ID(128),
+  ],
   ...[0, -1, 1.5, 315_360_001, '60', true].map((ttl) => [{ scopes: ['chat'], ttl_seconds: ttl }, 'ttl_seconds', TTL] as const),
 ];
 
@@ -54,7 +63,9 @@ t.test('a body that is not as it has to be is refused by its field', async (t) =
   const before = await list();
   for (const [body, path, message] of WRONG) {
     const answer = await create(body);
-    t.match(answer, { status: 422, json: { code: 'VALIDATION_FAILED', detail: `${path}: ${message}`, errors: [{ path, message }] } }, JSON.stringify(body));
+    t.match(
+      answer, { status: 422, json: { code: 'VALIDATION_FAILED', detail: `${path}: ${message}`, errors: [{ path, message }] } }, JSON.stringify(body)
+    );
   }
   for (const body of ['null', '[]', '5', '"x"']) t.match(await create(body), { status: 422, json: { detail: 'body: expected an object' } });
   t.match((await create({ scopes: [], user_id: '', name: '', ttl_seconds: 0 })).json, { errors: { length: 4 } });
@@ -84,7 +95,10 @@ t.test('a token with the scope admin makes tokens, one without does not', async 
   const { token } = await mint(server, { scopes: ['admin'], user_id: 'root' });
   t.equal((await create({ scopes: ['admin', 'logs:all'] }, bearer(token))).status, 201);
   const small = await mint(server, { scopes: ['chat', 'agent', 'logs', 'logs:all'] });
-  t.match(await create({ scopes: ['chat'] }, bearer(small.token)), { status: 403, json: { detail: 'The token lacks the scope admin, which this route asks for.' } });
+  t.match(
+    await create({ scopes: ['chat'] }, bearer(small.token)),
+    { status: 403, json: { detail: 'The token lacks the scope admin, which this route asks for.' } },
+  );
 });
 
 t.test('a revoked token is listed no more, and cannot be revoked again', async (t) => {
@@ -103,7 +117,9 @@ t.test('a revoked token is listed no more, and cannot be revoked again', async (
 t.test('uses are counted, and when the last one was', async (t) => {
   const { id, token } = await mint(server, { scopes: ['agent'] });
   const before = Date.now();
-  for (const headers of [bearer(token), { 'x-api-key': token }, { 'api-token': token }, { api_token: token }]) t.equal((await send(url, '/status', { headers })).status, 200);
+  for (const headers of [bearer(token), { 'x-api-key': token }, { 'api-token': token }, { api_token: token }]) t.equal(
+    (await send(url, '/status', { headers })).status, 200
+  );
   const used = (await list()).find((each) => each['id'] === id);
   t.equal(used?.['use_count'], 4);
   t.ok(Date.parse(String(used?.['last_used_at'])) >= before);
@@ -114,7 +130,10 @@ t.test('a user\'s token speaks for that user, a service\'s for whom the body nam
   const alices = await mint(server, { scopes: ['chat'], user_id: 'alice' });
   t.match((await userOf(alices.token, {})).json, { response: 'alice' });
   t.match((await userOf(alices.token, { user_id: 'alice' })).json, { response: 'alice' });
-  t.match(await userOf(alices.token, { user_id: 'bob' }), { status: 422, json: { errors: [{ path: 'user_id', message: /^expected the user of the token, or nothing/ }] } });
+  t.match(
+    await userOf(alices.token, { user_id: 'bob' }),
+    { status: 422, json: { errors: [{ path: 'user_id', message: /^expected the user of the token, or nothing/ }] } },
+  );
   const service = await mint(server, { scopes: ['chat'] });
   t.match((await userOf(service.token, { user_id: 'bob' })).json, { response: 'bob' });
   t.match((await userOf(service.token, {})).json, { response: 'user' });

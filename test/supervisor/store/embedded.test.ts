@@ -20,7 +20,9 @@ const VERSION_1 = `
   INSERT INTO turns VALUES (1, 1, '["a"]', 1, 5);
   PRAGMA user_version = 1;
 `;
-const TOKEN = { id: 'a', digest: new Uint8Array(32), name: null, userId: null, scopes: ['chat'], createdAt: 1, expiresAt: null, lastUsedAt: null, useCount: 0 } as const;
+const TOKEN = {
+  id: 'a', digest: new Uint8Array(32), name: null, userId: null, scopes: ['chat'], createdAt: 1, expiresAt: null, lastUsedAt: null, useCount: 0,
+} as const;
 
 const fileIn = async (t: Test): Promise<string> => join(await makeFolder(t), 'state.db');
 

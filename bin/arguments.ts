@@ -20,9 +20,9 @@ const SWITCHES = ['-h', '--help', '-v', '--version'];
 
 function vocabularyOf(flags: readonly string[], lists: Readonly<Record<string, readonly string[]>>): Vocabulary {
   const spellings = flags.map((flag) => ({ spelled: flag.match(/--?[a-z][a-z-]*/g) ?? [], takesValue: flag.includes('<') }));
-  const withValue = spellings.filter(({ takesValue }) => takesValue).flatMap(
-    ({ spelled }) => spelled.map((each) => [each, spelled.at(-1) ?? each] as const)
-  );
+  const withValue = spellings
+    .filter(({ takesValue }) => takesValue)
+    .flatMap(({ spelled }) => spelled.map((each) => [each, spelled.at(-1) ?? each] as const));
   const switches = spellings.filter(({ takesValue }) => !takesValue).flatMap(({ spelled }) => spelled);
   return { values: new Map(withValue), switches: new Set([...SWITCHES, ...switches]), lists: new Map(Object.entries(lists)) };
 }

@@ -30,15 +30,14 @@ t.test('what is somebody else\'s is not there, at every route that names an inte
   const others = { bob: bearer((await user('bob')).token), service: bearer((await mint(server, { scopes: ['chat'] })).token), admin };
   for (const { path, method } of named) {
     const real = path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => ids[name] ?? '');
-    for (const [who, headers] of Object.entries(others)) t.equal(
-      (await send(url, real, { method, headers })).status, 404, `${who}: ${method} ${path}`
-    );
+    for (const [who, headers] of Object.entries(others)) {
+      t.equal((await send(url, real, { method, headers })).status, 404, `${who}: ${method} ${path}`);
+    }
   }
   for (const [who, headers] of Object.entries(others)) {
     t.match(await chat(url, { message: 'hi', session_id: 'alices' }, headers), { status: 409, json: { code: 'SESSION_TAKEN' } }, who);
-    t.match(
-      await chat(url, { message: 'hi', interaction_id: ids['interaction_id'] }, headers), { status: 409, json: { code: 'INTERACTION_EXISTS' } }, who
-    );
+    const again = await chat(url, { message: 'hi', interaction_id: ids['interaction_id'] }, headers);
+    t.match(again, { status: 409, json: { code: 'INTERACTION_EXISTS' } }, who);
   }
   t.equal((await send(url, '/chat/sessions/alices', { headers: bearer(alice.token) })).status, 200, 'and alice still has it');
   t.match(
@@ -73,9 +72,8 @@ t.test('a revoked token\'s open streams end with the reason, and whatever else i
   }
   t.match(await waiting, { status: 409, json: { code: 'CANCELLED', detail: 'The token was revoked.' } });
   for (const headers of [streamed.headers, left.headers]) {
-    t.match(
-      (await stateOf(other.token, idOf(headers))).json, { status: 'cancelled', error: { code: 'cancelled', message: 'The token was revoked.' } }
-    );
+    const { json } = await stateOf(other.token, idOf(headers));
+    t.match(json, { status: 'cancelled', error: { code: 'cancelled', message: 'The token was revoked.' } });
   }
   t.equal((await ask(eve.token, 'say hi')).status, 401);
   t.match((await stateOf(other.token, idOf(untouched.headers))).json, { status: 'running' }, 'what the user began with another token goes on');
@@ -141,9 +139,9 @@ t.test('a request that was let in before and has its body after begins nothing',
 
 t.test('a query brings no credential', async (t) => {
   const { token } = await user('eve');
-  for (const name of ['token', 'api_token', 'api-token', 'access_token', 'authorization', 'x-api-key']) t.equal(
-    (await send(url, `/status?${name}=${token}`)).status, 401, name
-  );
+  for (const name of ['token', 'api_token', 'api-token', 'access_token', 'authorization', 'x-api-key']) {
+    t.equal((await send(url, `/status?${name}=${token}`)).status, 401, name);
+  }
 });
 
 t.test('an agent sees neither the admin token nor anybody else\'s', async (t) => {
@@ -166,7 +164,8 @@ t.test('ten thousand wrong tokens keep nobody out', async (t) => {
   const guess = async (): Promise<void> => {
     while (left > 0) {
       left -= 1;
-      const credential = left % 2 === 0 ? `oas_${String(left).padStart(16, '0')}_${'x'.repeat(32)}` : token.slice(0, -5) + String(left).padStart(5, '_');
+      const unknown = `oas_${String(left).padStart(16, '0')}_${'x'.repeat(32)}`;
+      const credential = left % 2 === 0 ? unknown : token.slice(0, -5) + String(left).padStart(5, '0');
       const { status } = await send(url, '/status', { headers: { 'x-api-key': credential }, agent });
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
     }
@@ -189,11 +188,8 @@ t.test('no secret that was made or sent is in any file or line', async (t) => {
   const { id, token } = await mint(server, { scopes: ['admin'], user_id: 'alice', name: 'seen' });
   const sent = ['oas_0000000000000000_ffffffffffffffffffffffffffffffff', 'a-password-typed-by-mistake'];
   for (const secret of sent) {
-    for (
-      const headers of [
-        bearer(secret), { 'x-api-key': secret }, { 'api-token': secret }, { api_token: secret }, { authorization: `Basic ${secret}` },
-      ],
-    ) {
+    const ways = [bearer(secret), { 'x-api-key': secret }, { 'api-token': secret }, { api_token: secret }, { authorization: `Basic ${secret}` }];
+    for (const headers of ways) {
       await send(url, '/status', { headers });
       await send(url, '/chat', { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body: '{' });
     }
@@ -207,11 +203,8 @@ t.test('no secret that was made or sent is in any file or line', async (t) => {
   const stored = (await Promise.all(files.map((name) => readFile(join(server.dataDir, name), 'latin1')))).join('\n');
   t.match(stored, id, 'the file that is looked through has the token');
   t.match(server.output.stderr, id, 'and so has the log');
-  const answers = [
-    (await send(url, '/metrics', { headers: admin })).text, (await send(url, '/status', { headers: admin })).text, (
-      await send(url, '/tokens', { headers: admin })
-    ).text,
-  ];
+  const answers: string[] = [];
+  for (const path of ['/metrics', '/status', '/tokens']) answers.push((await send(url, path, { headers: admin })).text);
   for (const secret of secrets) for (const text of [stored, server.output.stderr, server.output.stdout, ...answers]) t.notOk(text.includes(secret));
 });
 

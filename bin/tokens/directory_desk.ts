@@ -17,9 +17,9 @@ import { TokensError, type Desk } from './desk.ts';
  * @throws DirectoryInUse where its server runs; StartError, TokensError where it cannot be used
  */
 export async function openDirectoryDesk(dataDir: string, mayMake: boolean): Promise<Desk> {
-  if (!mayMake && !(await isFile(join(dataDir, 'state.db')))) throw new TokensError(
-    `there are no tokens in ${dataDir}: it is no data directory of a server`
-  );
+  if (!mayMake && !(await isFile(join(dataDir, 'state.db')))) {
+    throw new TokensError(`there are no tokens in ${dataDir}: it is no data directory of a server`);
+  }
   const directory = await openDataDirectory(dataDir);
   let store: EmbeddedStore;
   try {

@@ -37,7 +37,7 @@ export async function findDesk({ url, dataDir, mayMake }: Wanted): Promise<Desk>
   }
 }
 
-/** The server at `url` is sent the admin token if it is on this machine, or the one of a data directory here; else OAI_TOKEN, which is made for it. */
+/** A server on this machine, or of a data directory here, is sent the admin token; any other OAI_TOKEN, which is made for it. */
 async function deskAt(url: URL, folders: readonly string[], values: Variables): Promise<Desk> {
   const base = url.href.replace(/\/+$/, '');
   const servers = await findLiveServers(folders);
@@ -50,7 +50,8 @@ async function deskAt(url: URL, folders: readonly string[], values: Variables): 
   const { OAI_TOKEN: own } = process.env;
   if (own) return openServerDesk(base, own);
   throw new TokensError(
-    `${base} is neither on this machine nor the server of the data directory, so it is not sent the admin token: set OAI_TOKEN to a token of its own with the scope admin`,
+    `${base} is neither on this machine nor the server of the data directory, so it is not sent the admin token: ` +
+      'set OAI_TOKEN to a token of its own with the scope admin',
   );
 }
 
@@ -70,12 +71,13 @@ async function onlyOne(folders: readonly string[]): Promise<string> {
   const [newest] = await findLiveServers(folders);
   if (newest !== undefined) return newest.dataDir;
   const [only, second] = folders;
-  if (only === undefined) throw new TokensError(
-    'no server runs here, and there is no data directory below .oai-agent-server: name one with --data-dir, or a server with --url'
-  );
-  if (second !== undefined) throw new TokensError(
-    `no server runs here, and there are several data directories: name one with --data-dir: ${folders.join(', ')}`
-  );
+  if (only === undefined) {
+    const wanted = 'name one with --data-dir, or a server with --url';
+    throw new TokensError(`no server runs here, and there is no data directory below .oai-agent-server: ${wanted}`);
+  }
+  if (second !== undefined) {
+    throw new TokensError(`no server runs here, and there are several data directories: name one with --data-dir: ${folders.join(', ')}`);
+  }
   return only;
 }
 

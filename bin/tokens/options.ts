@@ -16,9 +16,9 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d
 
 /** @throws UsageError where the action, its id or one of its options is not as it has to be */
 export function checkUsage(action: string, id: string | undefined, flags: TokenFlags): asserts action is Action {
-  if (!(ACTIONS as readonly string[]).includes(action)) throw new UsageError(
-    `tokens: expected create, list or revoke, got ${JSON.stringify(action)}`
-  );
+  if (!(ACTIONS as readonly string[]).includes(action)) {
+    throw new UsageError(`tokens: expected create, list or revoke, got ${JSON.stringify(action)}`);
+  }
   const known = action as Action;
   if (known === 'revoke' && id === undefined) throw new UsageError('tokens revoke: expected the id of a token, as tokens list shows it');
   if (known !== 'revoke' && id !== undefined) throw new UsageError(`tokens ${known}: expected options only, got ${JSON.stringify(id)}`);

@@ -42,9 +42,8 @@ export function unauthorized(): AppError {
 /** @throws AppError FORBIDDEN where the caller lacks the scope */
 export function requireScope(caller: Caller, scope: Scope): void {
   if (caller.scopes.has(scope)) return;
-  throw new AppError(
-    'FORBIDDEN', { message: caller.token === null ? WITHOUT_TOKEN : `The token lacks the scope ${scope}, which this route asks for.` }
-  );
+  const message = caller.token === null ? WITHOUT_TOKEN : `The token lacks the scope ${scope}, which this route asks for.`;
+  throw new AppError('FORBIDDEN', { message });
 }
 
 /** All that a request of this machine lacks. */

@@ -1,4 +1,4 @@
-// Counts the credentials that failed, by address, so that whoever guesses is told to wait. It locks nobody out: a valid one is taken whatever failed before.
+// Counts the credentials that failed, by address, so that whoever guesses is told to wait. It locks nobody out: a valid one is always taken.
 
 /** So many may fail in one window; more are told to wait. */
 const MAX_FAILURES = 100;
@@ -23,9 +23,8 @@ export class FailedCredentials {
   count(address: string, now: number): number {
     const group = addressGroup(address);
     const known = this.#byAddress.get(group);
-    const failures = known === undefined || now - known.since >= WINDOW_MS ? { since: now, count: 1 } : {
-      since: known.since, count: known.count + 1,
-    };
+    const goesOn = known !== undefined && now - known.since < WINDOW_MS;
+    const failures = goesOn ? { since: known.since, count: known.count + 1 } : { since: now, count: 1 };
     // Set anew, a Map's entry is its last: the first is the one to forget.
     this.#byAddress.delete(group);
     this.#byAddress.set(group, failures);
@@ -37,11 +36,7 @@ export class FailedCredentials {
 /** An address of IPv6 counts by its first 64 bits, which are the least that anybody is given. */
 export function addressGroup(address: string): string {
   if (address.includes('.')) return address.slice(address.lastIndexOf(':') + 1);
-  const [left = '', right] = address.split('%')[0]?.split('::') ?? [];
-  const groups = left.split(':').filter((group) => group !== '');
-  if (right !== undefined) groups.push(
-    ...Array.from({ length: 8 - groups.length - right.split(':').filter((group) => group !== '').length }, () => '0')
-  );
-  if (right !== undefined) groups.push(...right.split(':').filter((group) => group !== ''));
-  return `${groups.slice(0, 4).join(':')}::`;
+  const [left = [], right = []] = (address.split('%')[0] ?? '').split('::').map((half) => half.split(':').filter((group) => group !== ''));
+  const zeros = Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0');
+  return `${[...left, ...zeros, ...right].slice(0, 4).join(':')}::`;
 }

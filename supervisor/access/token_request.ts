@@ -37,9 +37,9 @@ export interface TokenRequest {
 
 /** @throws AppError VALIDATION_FAILED with every field that is wrong */
 export function parseTokenRequest(body: unknown): TokenRequest {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new AppError(
-    'VALIDATION_FAILED', { message: 'body: expected an object' }
-  );
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new AppError('VALIDATION_FAILED', { message: 'body: expected an object' });
+  }
   const names = Object.keys(tokenBodySchema.shape).filter((name) => Object.hasOwn(body, name) && Reflect.get(body, name) !== null);
   const parsed = tokenBodySchema.safeParse(Object.fromEntries(names.map((name) => [name, Reflect.get(body, name) as unknown])));
   if (!parsed.success) {

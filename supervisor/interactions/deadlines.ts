@@ -4,9 +4,9 @@ import type { EndCode } from '../../shared/errors.ts';
 import type { Course } from './course.ts';
 import type { InteractionsOptions } from './options.ts';
 
-export type Verdict = { readonly type: 'enforce' } | {
-  readonly type: 'cancel'; readonly code: EndCode; readonly message?: string; readonly graceMs?: number,
-};
+export type Verdict =
+  | { readonly type: 'enforce' }
+  | { readonly type: 'cancel'; readonly code: EndCode; readonly message?: string; readonly graceMs?: number };
 
 /** So long an agent is given when the token of its caller has ended: its readers are to have the end within a second. */
 const TOKEN_END_GRACE_MS = 400;

@@ -53,7 +53,8 @@ export class Interactions {
   /**
    * Admits an interaction: from now on it ends by itself, and `interaction.ended` tells.
    * @param takeFiles called once it is admitted: brings its files to their place, without which it does not begin
-   * @throws AppError UNAUTHORIZED (its token has ended meanwhile), INTERACTION_EXISTS, SESSION_TAKEN, SESSION_BUSY, QUEUE_FULL, SHUTTING_DOWN, STORE_UNAVAILABLE
+   * @throws AppError UNAUTHORIZED (its token has ended meanwhile), INTERACTION_EXISTS, SESSION_TAKEN, SESSION_BUSY, QUEUE_FULL, SHUTTING_DOWN,
+   *   STORE_UNAVAILABLE
    */
   start(request: InteractionRequest, takeFiles?: () => Promise<readonly UploadedFile[]>): Interaction {
     const { dispatcher, agentName, sessions } = this.#options;
@@ -80,7 +81,7 @@ export class Interactions {
   }
 
   /** Asks the agent to end; after its grace it is ended whatever it does. Does nothing to one that is over or being cancelled. */
-  cancel(interaction: Interaction, code: EndCode = 'CANCELLED', message: string = ERRORS[code].message, graceMs = this.#options.config.cancelGraceMs): void {
+  cancel(interaction: Interaction, code: EndCode = 'CANCELLED', message: string = ERRORS[code].message, graceMs?: number): void {
     const course = this.#courses.get(interaction.id);
     if (course === undefined || course.ending || course.cancel !== null) return;
     course.cancel = { code, message };
@@ -88,7 +89,7 @@ export class Interactions {
       this.#end(course, () => interaction.fail(code, message));
       return;
     }
-    course.cancelDeadline = performance.now() + graceMs;
+    course.cancelDeadline = performance.now() + (graceMs ?? this.#options.config.cancelGraceMs);
     course.slot.cancel(interaction.id);
   }
 

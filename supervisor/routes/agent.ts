@@ -1,5 +1,6 @@
 // The routes of mode agent: what the agent is.
 import type { App } from '../app.ts';
+import { UPLOAD_LIMITS } from '../uploads/limits.ts';
 import { sendJson, type RequestContext } from '../http/context.ts';
 import type { Route } from './route.ts';
 import { agentInfoSchema, promptsSchema } from './schemas.ts';
@@ -28,6 +29,9 @@ export function agentRoutes(app: App): readonly Route[] {
         request_isolation: true,
         limits: {
           max_message_size_bytes: config.maxMessageBytes,
+          max_files: UPLOAD_LIMITS.files,
+          max_file_bytes: UPLOAD_LIMITS.fileBytes,
+          max_upload_bytes: UPLOAD_LIMITS.totalBytes,
           max_turns: facts.maxTurns,
           max_items: facts.maxItems,
           concurrency: config.concurrency,

@@ -46,9 +46,8 @@ async function create(t: Test, cwd: string, words = '', env: Variables = {}): Pr
   return stdout.trim();
 }
 
-const listed = async (cwd: string, words = '--json') => JSON.parse((await run(cwd, `list ${words}`)).stdout) as {
-  total: number; tokens: { id: string; name: string }[],
-};
+const listed = async (cwd: string, words = '--json') =>
+  JSON.parse((await run(cwd, `list ${words}`)).stdout) as { total: number; tokens: { id: string; name: string }[] };
 const idOf = (token: string): string => token.split('_')[1] ?? '';
 
 t.test('through the running server, which is found by its data directory', async (t) => {
@@ -175,16 +174,14 @@ t.test('the admin token is sent to this machine or to the directory\'s server, e
   const { url, stop } = await serveIn(t, cwd);
   const { port } = new URL(url);
   const token = (await readFile(join(cwd, '.oai-agent-server/echo/admin-token'), 'utf8')).trim();
-  for (const own of [url, `http://localhost:${port}`, `http://127.0.0.1:${port}/`]) t.match(
-    await run(cwd, `list --json --url ${own}`), { code: 0, stdout: /^\{"total":0,/ }, own
-  );
+  for (const own of [url, `http://localhost:${port}`, `http://127.0.0.1:${port}/`]) {
+    t.match(await run(cwd, `list --json --url ${own}`), { code: 0, stdout: /^\{"total":0,/ }, own);
+  }
 
-  for (
-    const other of [
-      'http://example.test', 'http://127.0.0.1.example.test', 'https://localhost.example.test:8000', 'http://0.0.0.0:8000', 'http://[::]:8000',
-      'http://192.0.2.1',
-    ],
-  ) {
+  for (const other of [
+    'http://example.test', 'http://127.0.0.1.example.test', 'https://localhost.example.test:8000', 'http://0.0.0.0:8000', 'http://[::]:8000',
+    'http://192.0.2.1',
+  ]) {
     t.match(
       await run(cwd, `list --url ${other}`),
       { code: 1, stderr: /is neither on this machine nor the server of the data directory, so it is not sent the admin token: set OAI_TOKEN/ },
@@ -194,9 +191,8 @@ t.test('the admin token is sent to this machine or to the directory\'s server, e
   const { seen, port: there } = await startListener(t, '127.0.0.1');
   t.match(await run(cwd, `list --url http://127.0.0.1:${there}`), { code: 1, stderr: /refuses: status 307\n$/ }, 'and it follows no redirect');
   t.match(await run(cwd, `list --url http://0.0.0.0:${there}`, { OAI_TOKEN: 'a-token-for-there' }), { code: 1 });
-  t.strictSame(
-    seen.map((fields) => [fields.includes(`Bearer ${token}`), fields.includes('Bearer a-token-for-there')]), [[true, false], [false, true]]
-  );
+  const sent = seen.map((fields) => [fields.includes(`Bearer ${token}`), fields.includes('Bearer a-token-for-there')]);
+  t.strictSame(sent, [[true, false], [false, true]]);
   await stop();
 });
 
@@ -205,9 +201,8 @@ t.test('a stale server.json whose address somebody else has taken is sent nothin
   await (await serveIn(t, cwd)).stop();
   const { seen, port } = await startListener(t, '127.0.0.1');
   // As a killed server leaves it, its process id given to another process meanwhile.
-  await writeFile(
-    join(cwd, '.oai-agent-server/echo/server.json'), JSON.stringify({ pid: process.pid, url: `http://127.0.0.1:${port}`, agent: 'echo' })
-  );
+  const stale = { pid: process.pid, url: `http://127.0.0.1:${port}`, agent: 'echo' };
+  await writeFile(join(cwd, '.oai-agent-server/echo/server.json'), JSON.stringify(stale));
   await create(t, cwd);
   t.strictSame(seen, []);
 });

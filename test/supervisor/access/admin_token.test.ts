@@ -9,9 +9,8 @@ import { digestOf } from '../../../supervisor/access/token_form.ts';
 import { makeFolder } from '../../helpers/folder.ts';
 
 const NONE = new Secret(null);
-const fileIn = async (t: Test, text?: string): Promise<string> => join(
-  await makeFolder(t, text === undefined ? {} : { 'admin-token': text }), 'admin-token'
-);
+const fileIn = async (t: Test, text?: string): Promise<string> =>
+  join(await makeFolder(t, text === undefined ? {} : { 'admin-token': text }), 'admin-token');
 const modeOf = async (file: string): Promise<string> => ((await stat(file)).mode & 0o777).toString(8);
 
 t.test('it is made at the first start, for its owner alone, and is the same at the second', async (t) => {
@@ -67,8 +66,7 @@ t.test('what an interrupted start has left of one is not taken for it', async (t
 
 t.test('a secret is shown by nothing but its reveal', async (t) => {
   const secret = new Secret('hidden');
-  for (
-    const shown of [String(secret), JSON.stringify({ secret }), inspect(secret), inspect({ secret }, { showHidden: true, depth: 9 }), `${secret}`]
-  ) t.notMatch(shown, 'hidden', shown);
+  const all = [String(secret), JSON.stringify({ secret }), inspect(secret), inspect({ secret }, { showHidden: true, depth: 9 }), `${secret}`];
+  for (const shown of all) t.notMatch(shown, 'hidden', shown);
   t.strictSame([String(secret), String(NONE), secret.reveal()], ['***', 'not set', 'hidden']);
 });

@@ -58,15 +58,13 @@ t.test('admin implies everything, logs:all implies logs, and nothing else implie
     chat: ['chat'], agent: ['agent'], logs: ['logs'], 'logs:all': ['logs', 'logs:all'], admin: SCOPES,
   };
   for (const scope of SCOPES) {
-    const caller = callerOf(
-      { id: 'i', digest: new Uint8Array(), name: null, userId: null, scopes: [scope], createdAt: 0, expiresAt: null, lastUsedAt: null, useCount: 0 }
-    );
+    const times = { createdAt: 0, expiresAt: null, lastUsedAt: null };
+    const caller = callerOf({ id: 'i', digest: new Uint8Array(), name: null, userId: null, scopes: [scope], ...times, useCount: 0 });
     t.strictSame(SCOPES.filter((each) => caller.scopes.has(each)), implied[scope], scope);
     for (const needed of SCOPES) {
+      const message = `The token lacks the scope ${needed}, which this route asks for.`;
       if (implied[scope].includes(needed)) t.doesNotThrow(() => requireScope(caller, needed));
-      else t.throws(
-        () => requireScope(caller, needed), { code: 'FORBIDDEN', message: `The token lacks the scope ${needed}, which this route asks for.` }
-      );
+      else t.throws(() => requireScope(caller, needed), { code: 'FORBIDDEN', message });
     }
   }
   t.throws(
@@ -100,7 +98,8 @@ t.test('unknown, wrong, revoked, expired and malformed are nobody', async (t) =>
   await tokens.revoke(revoked.stored.id, ADMIN);
   await waitFor('it to expire', () => Date.now() > (expired.stored.expiresAt ?? 0));
   for (const credential of [
-    makeToken().token, WRONG_SECRET(valid.token), revoked.token, expired.token, '', 'x', valid.stored.id, valid.token.toLowerCase(), `${ADMIN_TOKEN}x`, ADMIN_TOKEN.slice(1),
+    makeToken().token, WRONG_SECRET(valid.token), revoked.token, expired.token, '', 'x', valid.stored.id, valid.token.toLowerCase(),
+    `${ADMIN_TOKEN}x`, ADMIN_TOKEN.slice(1),
   ]) t.equal(await tokens.check(credential), null, credential);
   t.not(await tokens.check(valid.token), null);
 });
@@ -217,9 +216,11 @@ t.test('a store that cannot be reached lets nobody in but the admin', async (t) 
 });
 
 t.test('a store that answers later is waited for', async (t) => {
-  const { tokens } = await open(
-    t, (store) => ({ find: async (id) => store.find(id), add: async (token) => store.add(token), delete: async (id) => store.delete(id) })
-  );
+  const { tokens } = await open(t, (store) => ({
+    find: async (id) => store.find(id),
+    add: async (token) => store.add(token),
+    delete: async (id) => store.delete(id),
+  }));
   const { token, stored } = await tokens.create(CHAT, ADMIN);
   t.match(await tokens.check(token), { id: 'user:alice' });
   t.equal(await tokens.check(WRONG_SECRET(token)), null);

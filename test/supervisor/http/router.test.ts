@@ -33,7 +33,9 @@ const ALLOWED: Readonly<Record<string, string>> = {
   '/openapi.json': 'GET, HEAD, OPTIONS',
   '/': 'GET, HEAD, OPTIONS',
 };
-const OF_OTHER_MODES: Readonly<Record<string, string>> = { '/agent/info': 'agent', '/prompts': 'agent', '/tokens': 'tokens', '/tokens/one': 'tokens' };
+const OF_OTHER_MODES: Readonly<Record<string, string>> = {
+  '/agent/info': 'agent', '/prompts': 'agent', '/tokens': 'tokens', '/tokens/one': 'tokens',
+};
 
 t.test('OPTIONS says which methods a path takes', async (t) => {
   for (const [path, allow] of Object.entries(ALLOWED)) {
@@ -117,11 +119,12 @@ t.test('a mode that was not allowed is not there, and the problem says so', asyn
 });
 
 t.test('a row without mode or scope keeps the server from starting, whatever the types say', async (t) => {
-  const row = { method: 'GET', path: '/a', mode: 'chat', scope: 'chat', summary: 'a', success: { status: 200, description: 'a' }, errors: [], handle: () => undefined } as const;
+  const row = { method: 'GET', path: '/a', mode: 'chat', scope: 'chat' };
   const compile = (...rows: readonly object[]) => compileRoutes(rows as readonly Route[]);
   t.type(compile(row), 'function');
-  for (const [field, wrong] of [['mode', undefined], ['mode', 'chatter'], ['mode', null], ['scope', undefined], ['scope', ''], ['scope', 'root']] as const) {
-    t.throws(() => compile({ ...row, [field]: wrong }), { message: `GET /a has no ${field}` });
+  const wrong = [['mode', undefined], ['mode', 'chatter'], ['mode', null], ['scope', undefined], ['scope', ''], ['scope', 'root']] as const;
+  for (const [field, value] of wrong) {
+    t.throws(() => compile({ ...row, [field]: value }), { message: `GET /a has no ${field}` });
   }
   t.throws(() => compile(row, row), { message: 'two routes for GET /a' });
   t.throws(() => compile(row, { ...row, method: 'POST', mode: 'agent' }), { message: 'two modes for /a' });

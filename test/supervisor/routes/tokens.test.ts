@@ -49,13 +49,11 @@ const WRONG: readonly (readonly [body: unknown, path: string, message: string])[
   [{}, 'scopes', SCOPES], [{ scopes: null }, 'scopes', SCOPES], [{ scopes: [] }, 'scopes', SCOPES], [{ scopes: 'chat' }, 'scopes', SCOPES],
   [{ scopes: ['chat', 'chat'] }, 'scopes', SCOPES], [{ scopes: ['chat', 'boss'] }, 'scopes.1', SCOPES], [{ scopes: [null] }, 'scopes.0', SCOPES],
   [{ scopes: ['chat'], user_id: '' }, 'user_id', ID(256)], [{ scopes: ['chat'], user_id: 'x'.repeat(257) }, 'user_id', ID(256)],
-  [{ scopes: ['chat'], user_id: 5 }, 'user_id', ID(256)], [{ scopes: ['chat'], user_id: 'a\u0000b' }, 'user_id', ID(256)], [
-    { scopes: ['chat'], user_id: 'a\nb' }, 'user_id', ID(256),
-  ],
+  [{ scopes: ['chat'], user_id: 5 }, 'user_id', ID(256)], [{ scopes: ['chat'], user_id: 'a\u0000b' }, 'user_id', ID(256)],
+  [{ scopes: ['chat'], user_id: 'a\nb' }, 'user_id', ID(256)],
   [{ scopes: ['chat'], user_id: '\ud800' }, 'user_id', ID(256)],
-  [{ scopes: ['chat'], name: 'x'.repeat(129) }, 'name', ID(128)], [{ scopes: ['chat'], name: '' }, 'name', ID(128)], [
-    { scopes: ['chat'], name: 'a\u001b[2J' }, 'name', ID(128),
-  ],
+  [{ scopes: ['chat'], name: 'x'.repeat(129) }, 'name', ID(128)], [{ scopes: ['chat'], name: '' }, 'name', ID(128)],
+  [{ scopes: ['chat'], name: 'a\u001b[2J' }, 'name', ID(128)],
   ...[0, -1, 1.5, 315_360_001, '60', true].map((ttl) => [{ scopes: ['chat'], ttl_seconds: ttl }, 'ttl_seconds', TTL] as const),
 ];
 
@@ -63,9 +61,8 @@ t.test('a body that is not as it has to be is refused by its field', async (t) =
   const before = await list();
   for (const [body, path, message] of WRONG) {
     const answer = await create(body);
-    t.match(
-      answer, { status: 422, json: { code: 'VALIDATION_FAILED', detail: `${path}: ${message}`, errors: [{ path, message }] } }, JSON.stringify(body)
-    );
+    const expected = { code: 'VALIDATION_FAILED', detail: `${path}: ${message}`, errors: [{ path, message }] };
+    t.match(answer, { status: 422, json: expected }, JSON.stringify(body));
   }
   for (const body of ['null', '[]', '5', '"x"']) t.match(await create(body), { status: 422, json: { detail: 'body: expected an object' } });
   t.match((await create({ scopes: [], user_id: '', name: '', ttl_seconds: 0 })).json, { errors: { length: 4 } });
@@ -86,7 +83,8 @@ t.test('a body is JSON, and no longer than it needs to be', async (t) => {
 t.test('this machine without a token is told what to send', async (t) => {
   for (const [method, path] of [['POST', '/tokens'], ['GET', '/tokens'], ['DELETE', '/tokens/x']] as const) {
     const { status, json } = await send(url, path, { method, body: method === 'POST' ? { scopes: ['chat'] } : undefined });
-    t.match({ status, ...json }, { status: 403, code: 'FORBIDDEN', detail: /of requests from this machine too: send the admin token, which is OAI_ADMIN_TOKEN or in the file admin-token of the data directory\.$/ });
+    t.match({ status, code: json['code'] }, { status: 403, code: 'FORBIDDEN' });
+    t.match(json['detail'], /too: send the admin token, which is OAI_ADMIN_TOKEN or in the file admin-token of the data directory\.$/);
     t.notMatch(json['detail'], server.dataDir);
   }
 });
@@ -117,9 +115,9 @@ t.test('a revoked token is listed no more, and cannot be revoked again', async (
 t.test('uses are counted, and when the last one was', async (t) => {
   const { id, token } = await mint(server, { scopes: ['agent'] });
   const before = Date.now();
-  for (const headers of [bearer(token), { 'x-api-key': token }, { 'api-token': token }, { api_token: token }]) t.equal(
-    (await send(url, '/status', { headers })).status, 200
-  );
+  for (const headers of [bearer(token), { 'x-api-key': token }, { 'api-token': token }, { api_token: token }]) {
+    t.equal((await send(url, '/status', { headers })).status, 200);
+  }
   const used = (await list()).find((each) => each['id'] === id);
   t.equal(used?.['use_count'], 4);
   t.ok(Date.parse(String(used?.['last_used_at'])) >= before);

@@ -14,7 +14,8 @@ const VERSION_1 = `
   );
   CREATE INDEX sessions_by_expiry ON sessions (expires_at);
   CREATE TABLE turns (
-    session INTEGER NOT NULL, turn INTEGER NOT NULL, items TEXT NOT NULL, item_count INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (session, turn)
+    session INTEGER NOT NULL, turn INTEGER NOT NULL, items TEXT NOT NULL, item_count INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    PRIMARY KEY (session, turn)
   );
   INSERT INTO sessions VALUES (1, 'kept', 'anonymous', 'user', 1, 1, 9e15, 1, 1, 5);
   INSERT INTO turns VALUES (1, 1, '["a"]', 1, 5);

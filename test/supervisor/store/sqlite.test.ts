@@ -94,7 +94,8 @@ t.test('a deleted session is gone with its turns', async (t) => {
 t.test('what was appended is committed when it closes', async (t) => {
   const file = join(await makeFolder(t), 'state.db');
   const store = openEmbeddedStore(file);
-  const appended = store.sessions.append({ sessionId: 'one', owner: 'me', userId: 'user', isFirst: true, items: '["a"]', itemCount: 1, now: NOW, ...LATER });
+  const turn: NewTurn = { sessionId: 'one', owner: 'me', userId: 'user', isFirst: true, items: '["a"]', itemCount: 1, now: NOW, ...LATER };
+  const appended = store.sessions.append(turn);
   store.close();
   await appended;
   const again = openEmbeddedStore(file);

@@ -1,7 +1,7 @@
 // The routes of mode agent: what the agent is.
 import type { App } from '../app.ts';
-import { UPLOAD_LIMITS } from '../uploads/limits.ts';
 import { sendJson, type RequestContext } from '../http/context.ts';
+import { UPLOAD_LIMITS } from '../uploads/limits.ts';
 import type { Route } from './route.ts';
 import { agentInfoSchema, promptsSchema } from './schemas.ts';
 

@@ -61,7 +61,7 @@ export function createAdmission(app: App): { readonly fromJson: Admit; readonly 
   };
 }
 
-/** A worker of its own for one interaction asks for a scope that no caller has until there are tokens. */
+/** A worker of its own for one interaction is nothing that this version has; to ask for it in vain must not pass for having it. */
 function refuseReinitialize({ headers }: IncomingMessage): void {
   const asked = headers['agent_reinitialize'] ?? headers['agent-reinitialize'];
   if (String(asked).toLowerCase() !== 'true') return;

@@ -6,7 +6,8 @@ const CODES = Object.keys(ERRORS) as ErrorCode[];
 
 /** The codes that an error event can carry, with the statuses that the contract gives them. */
 const OF_EVENTS: Readonly<Record<string, number>> = {
-  cancelled: 409, agent_failed: 500, worker_crashed: 500, worker_stuck: 500, model_failed: 502, model_auth_failed: 502, max_turns: 502,
+  cancelled: 409, guardrail: 422, agent_failed: 500, worker_crashed: 500, worker_stuck: 500, model_failed: 502, model_auth_failed: 502, max_turns: 502,
+  output_invalid: 502,
   queue_full: 503,
   queue_timeout: 503, shutting_down: 503, no_workers: 503, store_unavailable: 503, session_not_saved: 503, timeout: 504, internal: 500,
 };

@@ -69,13 +69,17 @@ t.test('/agent/info says what the agent is', async (t) => {
     model: MODEL,
     tools: [{ name: 'sized', description: 'Returns so many characters.' }],
     mcps: [],
+    agents: [],
     prompts: 1,
     initialized: true,
     generation: 1,
     workers: 2,
     auth_enabled: true,
     request_isolation: true,
-    limits: { max_message_size_bytes: 1_048_576, max_turns: 3, max_items: 200, concurrency: 3, queue: 7, chat_timeout_seconds: 600 },
+    limits: {
+      max_message_size_bytes: 1_048_576, max_files: 10, max_file_bytes: 26_214_400, max_upload_bytes: 104_857_600,
+      max_turns: 3, max_items: 200, concurrency: 3, queue: 7, chat_timeout_seconds: 600,
+    },
     version: info['version'],
   });
   t.match(info['version'], /^\d+\.\d+\.\d+/);

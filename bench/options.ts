@@ -59,8 +59,8 @@ const FULL: Lengths = {
   idleRequests: 500,
   starts: 5,
   agents: [
-    { api: 'responses', concurrency: 16, rounds: 7, roundMs: 400, warmUpAnswers: 2000 },
-    { api: 'chat_completions', concurrency: 16, rounds: 5, roundMs: 400, warmUpAnswers: 2000 },
+    { api: 'responses', concurrency: 16, rounds: 7, roundMs: 350, warmUpAnswers: 1500 },
+    { api: 'chat_completions', concurrency: 16, rounds: 5, roundMs: 350, warmUpAnswers: 1500 },
   ],
   agentStarts: 3,
 };

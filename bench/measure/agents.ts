@@ -86,7 +86,7 @@ export async function measureAgents(bench: Bench, plan: AgentsPlan): Promise<Fin
     ...ratioRows,
     row('resident after that', 'MiB', (way) => residentMb(runners[way].pid)),
   ];
-  const title = `the agent by @openai/agents and by our engine, ${plan.api}`;
+  const title = `the agent by @openai/agents and by our engine, 1 worker, ${plan.api}`;
   return { title, sides: WAYS, rows, aims: [], deviations, notes: WAYS.map((way) => tellBusy(way, rounds[way])) };
 }
 

@@ -56,6 +56,8 @@ export function createInteractions(agentName: string, agent: LoadedAgent, isolat
     const work = isolation.enter(scope, () => Promise.race([answerTask(task, env, answer, usage, abort.signal), stray.promise]));
     const ended = work.catch((error: unknown) => failed(new AppError('AGENT_FAILED', {}, { cause: error }), usage));
     void ended.then((end) => {
+      // What it started, such as a tool beside the one that failed it, is not to go on without it.
+      if (end.status === 'error') abort.abort(new AppError(end.code));
       isolation.leave(scope);
       running.delete(task.id);
       line.post({ type: 'ended', id: task.id, end });

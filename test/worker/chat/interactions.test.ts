@@ -67,6 +67,18 @@ function taskOf(id: string, more: Partial<InteractionTask> = {}): InteractionTas
 const ended = ({ frames }: Harness, count = 1): Promise<true> =>
   waitFor('the end', () => frames.filter((frame) => frame.startsWith('ended ')).length === count);
 
+t.test('what an interaction started does not outlive its failure', async (t) => {
+  let signal: AbortSignal | undefined;
+  const harness = serve(async (_answer, context) => {
+    ({ signal } = context);
+    throw new AppError('MAX_TURNS');
+  });
+  harness.interactions.run(taskOf('i'));
+  await ended(harness);
+  t.equal(signal?.aborted, true);
+  t.match(harness.frames.at(-1), /^ended i MAX_TURNS/);
+});
+
 t.test('an interaction begins, answers and ends; then its environment is taken away', async (t) => {
   const harness = serve(async (answer) => {
     answer.text('hello');

@@ -103,7 +103,7 @@ async function createMember(
   const agentTools = usedSpecs.flatMap(({ use, spec }) =>
     use.entry.use === 'tool' ? [(run: Parameters<TurnAgent['openTools']>[0]) => agentTool(spec, agentOf(use.to), use.to.loaded.definition.max_turns)(run)] : [],
   );
-  const mcp = Object.keys(definition.mcps).length === 0 ? null : await openMcp(found, isRoot, settings, changed);
+  const mcp = Object.keys(definition.mcps).length === 0 ? null : await openMcp(found, isRoot, settings, changed, [...tools.keys(), ...usedSpecs.map(({ spec }) => spec.name)]);
   const handoffs = new Map<string, TurnAgent>();
   const own: readonly Tool[] = [...tools.values()];
   return {
@@ -134,10 +134,16 @@ async function outputOf({ loaded, name, origin }: FoundAgent): Promise<Output | 
   }
 }
 
-async function openMcp({ name, origin, loaded }: FoundAgent, isRoot: boolean, settings: TeamSettings, changed: McpReport): Promise<McpServers> {
-  const { openMcpServers } = await import('../engine/mcp/servers.ts');
+/** @param taken names of other tools; a tool that a server lists later under one of them is left out then */
+async function openMcp(found: FoundAgent, isRoot: boolean, settings: TeamSettings, changed: McpReport, taken: readonly string[]): Promise<McpServers> {
+  const { name, origin, loaded } = found;
   const { env, requestEnv } = settings;
-  return openMcpServers({ prefix: isRoot ? null : name, definitions: loaded.definition.mcps, env, requestEnv, origin, changed });
+  const { openMcpServers } = await import('../engine/mcp/servers.ts');
+  const servers = await openMcpServers({ prefix: isRoot ? null : name, definitions: loaded.definition.mcps, env, requestEnv, origin, changed });
+  const twice = servers.tools.find((tool) => taken.includes(tool.name));
+  if (twice === undefined) return servers;
+  await servers.close();
+  throw new AgentLoadError(`mcps: two tools are named ${twice.name}`, origin.file, origin.lineOf(['mcps']));
 }
 
 /** As the Agents SDK names them. Names may have a dot, which those of tools may not. */

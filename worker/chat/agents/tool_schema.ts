@@ -28,7 +28,7 @@ const ajv = new Ajv2020({ strict: false, allErrors: true, logger: false });
 const MOST_PROBLEMS = 5;
 
 /**
- * Compiled once, when the agent is loaded.
+ * Compiled once, when the agent is loaded. A `pattern` is run on what the model writes: one that a text can keep busy for minutes is the author's to avoid.
  * @throws Error that says what is wrong with the parameters
  */
 export function toolParameters(parameters: unknown): ToolParameters {

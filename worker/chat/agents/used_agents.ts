@@ -1,5 +1,5 @@
 // Finds the agents that an agent uses, and those that these use, each once.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname } from 'node:path';
 import { AgentLoadError } from '../../../shared/agent/load_error.ts';
 import { originOf, type Origin } from '../../../shared/agent/origin.ts';
@@ -39,7 +39,8 @@ export async function findAgents(root: Omit<FoundAgent, 'uses'>, options: Option
     found.set(agent.origin.file, own);
     for (const [index, entry] of agent.loaded.definition.agents.entries()) {
       const file = fileOf(entry.agent, index, agent.origin, options);
-      const to = found.get(file) ?? (await visit(await read(file, entry.agent, index, agent.origin, options)));
+      const known = found.get(file);
+      const to = known ?? (await visit(unlikeOthers(await read(file, entry.agent, index, agent.origin, options), found, agent.origin, index)));
       uses.push({ entry, index, to });
     }
     return own;
@@ -51,10 +52,22 @@ export async function findAgents(root: Omit<FoundAgent, 'uses'>, options: Option
 }
 
 function fileOf(reference: string, index: number, usedBy: Origin, { configRoot }: Options): string {
-  const file = usedAgentPlaces(reference, usedBy.file, configRoot).find((place) => existsSync(place));
+  const file = usedAgentPlaces(reference, usedBy.file, configRoot).find(isFile);
   if (file !== undefined) return file;
   const where = isAgentPath(reference) ? 'that path, which is from this file' : 'agents/ and agents_config/ under the config root';
   throw problem(usedBy, index, `there is no agent ${reference}; looked at ${where}`);
+}
+
+/** Their names tell them apart in usage, in states and in what is said of them. */
+function unlikeOthers(agent: Omit<FoundAgent, 'uses'>, others: ReadonlyMap<string, FoundAgent>, usedBy: Origin, index: number): Omit<FoundAgent, 'uses'> {
+  for (const { name, origin } of others.values()) {
+    if (name === agent.name) throw problem(usedBy, index, `two agents are named ${name}: ${basename(origin.file)} and ${basename(agent.origin.file)}`);
+  }
+  return agent;
+}
+
+function isFile(place: string): boolean {
+  return statSync(place, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
 async function read(file: string, reference: string, index: number, usedBy: Origin, { usedDefinitions }: Options): Promise<Omit<FoundAgent, 'uses'>> {

@@ -1,8 +1,9 @@
 // OpenAI's Chat Completions API, which most compatible servers speak: https://platform.openai.com/docs/api-reference/chat and …/chat-streaming
 import { randomUUID } from 'node:crypto';
 import type { EventSourceMessage } from 'eventsource-parser';
-import { MAX_ANSWER_LENGTH, type ModelItem, type TokenUsage, type UserPart } from '../../../shared/chat.ts';
-import { createToolForms, isObject, outputText, parseChunk, textOf, wellFormedArguments, type JsonObject, type ModelApi, type RequestSettings, type StreamReader } from './api.ts';
+import { MAX_ANSWER_LENGTH, type TokenUsage } from '../../../shared/chat.ts';
+import { createToolForms, isObject, parseChunk, textOf, type JsonObject, type ModelApi, type RequestSettings, type StreamReader } from './api.ts';
+import { messagesOf } from './chat_messages.ts';
 import { malformedFailed } from './failure.ts';
 import type { ModelEvent } from './model.ts';
 import { usageOf } from './usage.ts';
@@ -35,43 +36,6 @@ export function createChatCompletionsApi({ modelId, params: given, output }: Req
     body: (call) => ({ ...fixed, ...toolsForm(call.tools), messages: messagesOf(call.instructions, call.items) }),
     reader: createReader,
   };
-}
-
-interface AssistantMessage {
-  readonly role: 'assistant';
-  content: string | null;
-  tool_calls?: JsonObject[];
-}
-
-/** The items as messages: a run of calls belongs to the one assistant message before it, as the API refuses results that follow no such message. */
-function messagesOf(instructions: string, items: readonly ModelItem[]): JsonObject[] {
-  const messages: JsonObject[] = instructions === '' ? [] : [{ role: 'system', content: instructions }];
-  let assistant: AssistantMessage | null = null;
-  const say = (content: string | null): AssistantMessage => {
-    const message: AssistantMessage = { role: 'assistant', content };
-    messages.push(message as unknown as JsonObject);
-    return message;
-  };
-  for (const item of items) {
-    if (item.type === 'function_call') {
-      assistant ??= say(null);
-      const call = { id: item.callId, type: 'function', function: { name: item.name, arguments: wellFormedArguments(item.arguments) } };
-      (assistant.tool_calls ??= []).push(call);
-    } else if (item.type === 'function_call_result') {
-      assistant = null;
-      messages.push({ role: 'tool', tool_call_id: item.callId, content: outputText(item.output) });
-    } else if (item.type === 'message' && item.role === 'assistant') {
-      assistant = say(item.content.map((part) => part.text).join(''));
-    } else if (item.type === 'message') {
-      assistant = null;
-      messages.push({ role: item.role, content: typeof item.content === 'string' ? item.content : item.content.map(contentPart) });
-    }
-  }
-  return messages;
-}
-
-function contentPart(part: UserPart): JsonObject {
-  return part.type === 'input_text' ? { type: 'text', text: part.text } : { type: 'image_url', image_url: { url: part.image } };
 }
 
 interface PendingCall {

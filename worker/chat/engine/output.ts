@@ -18,6 +18,14 @@ export interface Output {
 }
 
 const MOST_PROBLEMS = 5;
+/** In UTF-16 units: a problem can have a name in it that the model made up. */
+const LONGEST_PROBLEM = 200;
+
+/** What the strict form knows: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas */
+const STRICT_KEYWORDS: ReadonlySet<string> = new Set([
+  'type', 'properties', 'required', 'additionalProperties', 'items', 'enum', 'const', 'anyOf', '$ref', '$defs', 'definitions', 'description', 'title',
+  'pattern', 'format', 'multipleOf', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'minItems', 'maxItems',
+]);
 
 /**
  * @param name the agent's
@@ -29,7 +37,7 @@ export async function createOutput(name: string, schema: JsonSchema): Promise<Ou
   const { $schema: _schema, $id: _id, ...own } = schema;
   const check = new Ajv2020({ strict: false, allErrors: true, logger: false }).compile(own);
   return {
-    format: { name: name.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 64), schema: own, strict: isStrict(own) },
+    format: { name: name.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 64), schema: own, strict: !('anyOf' in own) && isStrict(own) },
     problemOf(answer) {
       let value: unknown;
       try {
@@ -46,17 +54,23 @@ export async function createOutput(name: string, schema: JsonSchema): Promise<Ou
 function problem({ instancePath, message, params }: ErrorObject): string {
   const extra: unknown = params['additionalProperty'];
   const where = instancePath === '' ? 'the answer' : instancePath.slice(1).replaceAll('/', '.');
-  return `${where} ${message ?? 'is not valid'}${typeof extra === 'string' ? ` (${extra})` : ''}`;
+  const words = `${where} ${message ?? 'is not valid'}${typeof extra === 'string' ? ` (${extra})` : ''}`;
+  return words.length <= LONGEST_PROBLEM ? words : `${words.slice(0, LONGEST_PROBLEM).toWellFormed()}…`;
 }
 
-/** Whether every object in it lists all its properties as required and allows no other: https://platform.openai.com/docs/guides/structured-outputs */
+/** Whether a model's server can hold the model to it: only known keywords, a type everywhere, and in each object every property required and no other. */
 function isStrict(schema: unknown): boolean {
-  if (Array.isArray(schema)) return schema.every(isStrict);
-  if (typeof schema !== 'object' || schema === null) return true;
-  const { properties, required, additionalProperties, type } = schema as Record<string, unknown>;
-  if (type === 'object' || (typeof properties === 'object' && properties !== null)) {
-    const names = Object.keys((properties ?? {}) as object);
-    if (additionalProperties !== false || !Array.isArray(required) || !names.every((name) => required.includes(name))) return false;
-  }
-  return Object.values(schema).every(isStrict);
+  if (!isSchema(schema) || !Object.keys(schema).every((keyword) => STRICT_KEYWORDS.has(keyword))) return false;
+  const { type, properties = {}, required, additionalProperties, items, anyOf, $defs = {}, definitions = {} } = schema;
+  if (![type, schema['$ref'], anyOf, schema['enum'], schema['const']].some((kind) => kind !== undefined)) return false;
+  if (![properties, $defs, definitions].every(isSchema)) return false;
+  const isObject = type === 'object' || (Array.isArray(type) && type.includes('object'));
+  const names = Object.keys(properties as JsonSchema);
+  if (isObject && (additionalProperties !== false || !Array.isArray(required) || !names.every((name) => required.includes(name)))) return false;
+  const inner = [properties, $defs, definitions].flatMap((named) => Object.values(named as JsonSchema));
+  return [...inner, ...(items === undefined ? [] : [items]), ...(Array.isArray(anyOf) ? (anyOf as unknown[]) : [])].every(isStrict);
+}
+
+function isSchema(value: unknown): value is JsonSchema {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

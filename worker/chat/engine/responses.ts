@@ -6,6 +6,7 @@ import type { JsonObject, ModelApi, RequestSettings, StreamReader } from './api.
 import { createToolForms, isObject, messageOf, outputText, parseChunk, textOf, wellFormedArguments } from './api.ts';
 import { malformedFailed, toldFailed } from './failure.ts';
 import type { ModelEvent } from './model.ts';
+import { pairedItems } from './paired_items.ts';
 import { usageOf } from './usage.ts';
 
 /** Events that only repeat what deltas have said or announce what follows: known by name, they cost no JSON.parse. */
@@ -48,7 +49,7 @@ export function createResponsesApi({ modelId, params: given, output }: RequestSe
       ...fixed,
       ...toolsForm(call.tools),
       ...(call.instructions === '' ? {} : { instructions: call.instructions }),
-      input: call.items.flatMap(inputItem),
+      input: pairedItems(call.items).flatMap(inputItem),
     }),
     reader: createReader,
   };

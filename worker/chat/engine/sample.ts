@@ -2,22 +2,34 @@
 import type { JsonSchema } from './output.ts';
 
 const DEEPEST = 16;
+/** Values in one sample: a few nested lists of hundreds would otherwise take minutes. */
+const MOST_VALUES = 10_000;
+
+interface Sampling {
+  readonly root: JsonSchema;
+  left: number;
+}
 
 /** Always the same for the same schema. What only a pattern or a combination of schemas could tell is guessed. */
-export function sampleOf(schema: JsonSchema, root: JsonSchema = schema, depth = 0): unknown {
-  if (depth > DEEPEST) return null;
+export function sampleOf(schema: JsonSchema): unknown {
+  return valueOf(schema, { root: schema, left: MOST_VALUES }, 0);
+}
+
+function valueOf(schema: JsonSchema, sampling: Sampling, depth: number): unknown {
+  sampling.left -= 1;
+  if (depth > DEEPEST || sampling.left < 0) return null;
   const { examples, enum: choices, items, properties, minItems, minLength, minimum } = schema;
   if ('default' in schema) return schema['default'];
   if ('const' in schema) return schema['const'];
   if (Array.isArray(examples) && examples.length > 0) return examples[0] as unknown;
   if (Array.isArray(choices) && choices.length > 0) return choices[0] as unknown;
-  const inner = referred(schema['$ref'], root) ?? firstOf(schema['anyOf']) ?? firstOf(schema['oneOf']) ?? firstOf(schema['allOf']);
-  if (inner !== null) return sampleOf(inner, root, depth + 1);
+  const inner = referred(schema['$ref'], sampling.root) ?? firstOf(schema['anyOf']) ?? firstOf(schema['oneOf']) ?? firstOf(schema['allOf']);
+  if (inner !== null) return valueOf(inner, sampling, depth + 1);
   switch (typeOf(schema)) {
     case 'object':
-      return objectOf(asSchema(properties) ?? {}, schema['required'], root, depth);
+      return objectOf(asSchema(properties) ?? {}, schema['required'], sampling, depth);
     case 'array':
-      return Array.from({ length: count(minItems) }, () => sampleOf(asSchema(items) ?? {}, root, depth + 1));
+      return Array.from({ length: Math.min(count(minItems), Math.max(sampling.left, 0)) }, () => valueOf(asSchema(items) ?? {}, sampling, depth + 1));
     case 'number':
     case 'integer':
       return typeof minimum === 'number' ? Math.ceil(minimum) : 0;
@@ -31,9 +43,9 @@ export function sampleOf(schema: JsonSchema, root: JsonSchema = schema, depth = 
 }
 
 /** With every property, the ones that may be left out too, where the required ones are not told. */
-function objectOf(properties: JsonSchema, required: unknown, root: JsonSchema, depth: number): Record<string, unknown> {
+function objectOf(properties: JsonSchema, required: unknown, sampling: Sampling, depth: number): Record<string, unknown> {
   const names = Array.isArray(required) ? required.map(String) : Object.keys(properties);
-  return Object.fromEntries(names.map((name) => [name, sampleOf(asSchema(properties[name]) ?? {}, root, depth + 1)]));
+  return Object.fromEntries(names.map((name) => [name, valueOf(asSchema(properties[name]) ?? {}, sampling, depth + 1)]));
 }
 
 function typeOf({ type, properties, items }: JsonSchema): unknown {

@@ -27,12 +27,15 @@ export function createToolboxes(settings: ToolboxSettings): (run: AgentRun) => T
     const opened = (await mcp?.openForInteraction(run.context)) ?? null;
     const box = sharedBox();
     if (opened === null && agents.length === 0) return box;
-    return boxOf([...box.tools.values(), ...agents.map((agent) => agent(run)), ...(opened?.tools ?? [])], handoffs, opened);
+    return boxOf([...own, ...agents.map((agent) => agent(run)), ...box.tools.values(), ...(opened?.tools ?? [])], handoffs, opened);
   };
 }
 
 function boxOf(tools: readonly Tool[], handoffs: readonly ToolSpec[], opened: McpTools | null): Toolbox {
-  const byName = new Map(tools.map((tool) => [tool.name, tool]));
+  const byName = new Map<string, Tool>();
+  const taken = new Set(handoffs.map(({ name }) => name));
+  // The first of a name: the agent's own. What a server lists anew must not take the place of it.
+  for (const tool of tools) if (!taken.has(tool.name) && !byName.has(tool.name)) byName.set(tool.name, tool);
   const specs = [...byName.values()].map(({ name, description, parameters }) => ({ name, description, parameters }));
   return {
     specs: [...specs, ...handoffs],

@@ -59,9 +59,11 @@ async function takeTurns(
     }
     answer.endMessage();
     if (calls.length === 0) {
-      const problem = agent.output?.problemOf(conversation.lastText()) ?? null;
+      const isCut = finishReason === 'length';
+      const problem = agent.output === null ? null : isCut ? 'it was cut at its limit of tokens' : agent.output.problemOf(conversation.lastText());
       if (problem === null) return { usage: usage.total(), model: name, finishReason };
-      if (limit > maxTurns) throw new AppError('OUTPUT_INVALID', { message: `The answer does not fit the agent's output_schema: ${problem}.` });
+      // What was cut once would be cut again.
+      if (isCut || limit > maxTurns) throw new AppError('OUTPUT_INVALID', { message: `The answer does not fit the agent's output_schema: ${problem}.` });
       // One turn more than it has, once, to say it again.
       limit = Math.max(limit, turn) + 1;
       conversation.note(`Your answer does not fit the schema: ${problem}. Answer again, with JSON that fits it and nothing else.`);

@@ -177,6 +177,15 @@ t.test('a team that cannot work is a load error that says where', async (t) => {
     await failure({ 'agents/a.yaml': `${offline}agents:\n  - { agent: b, use: tool }\n`, 'agents/b.mjs': 'export default async function* () {}\n' }),
     '3: agents[0].agent: b is no definition: only such an agent can be used by another',
   );
+  t.equal(
+    await failure({ 'agents/a.yaml': `${offline}agents:\n  - { agent: ./b, use: tool }\n`, 'agents/b/agent.yaml': offline }),
+    '3: agents[0].agent: there is no agent ./b; looked at that path, which is from this file',
+    'a folder is no agent',
+  );
+  t.equal(
+    await failure({ 'agents/a.yaml': `${offline}agents:\n  - { agent: b, use: tool }\n`, 'agents/b.yaml': `name: asked\n${offline}` }),
+    '3: agents[0].agent: two agents are named asked: a.yaml and b.yaml',
+  );
   t.equal(await failure({ 'agents/a.yaml': `${offline}agents:\n  - { agent: b, use: friend }\n` }), '3: agents[0].use: expected tool or handoff');
   t.match(await failure({ 'agents/a.yaml': `${offline}agents: [{ agent: b, use: tool }]\n`, 'agents/b.yaml': `${offline}nonsense: 1\n` }), /^2: nonsense: unknown key/);
 });

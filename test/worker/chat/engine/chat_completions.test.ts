@@ -32,6 +32,22 @@ t.test('the request asks for usage and has its parameters by the API\'s names', 
   });
 });
 
+t.test('what was said between calls and their results stands in the message with the calls', async (t) => {
+  const said = (words: string): SessionItem => ({ type: 'message', role: 'assistant', status: 'completed', content: [{ type: 'output_text', text: words }] });
+  const called = (callId: string): SessionItem => ({ type: 'function_call', callId, name: 'add', arguments: '{}', status: 'completed' });
+  const result = (callId: string): SessionItem => ({
+    type: 'function_call_result', callId, name: 'add', status: 'completed', output: { type: 'text', text: callId },
+  });
+  const items = [called('a'), said('meanwhile'), called('b'), said('and'), result('a'), said('so'), result('b'), said('done'), called('orphan'), result('stray')];
+  const { messages } = api.body(call(items)) as { messages: { role: string; content: unknown; tool_calls?: { id: string }[]; tool_call_id?: string }[] };
+  t.same(messages.slice(1).map(({ role, content, tool_calls, tool_call_id }) => [role, content, tool_calls?.map(({ id }) => id) ?? tool_call_id]), [
+    ['assistant', 'meanwhile\n\nand\n\nso', ['a', 'b']],
+    ['tool', 'a', 'a'],
+    ['tool', 'b', 'b'],
+    ['assistant', 'done', undefined],
+  ]);
+});
+
 t.test('the form of the answer, and a message in parts', async (t) => {
   const output = { name: 'total', schema: { type: 'object' }, strict: false };
   const { body } = createChatCompletionsApi({ modelId: 'm', params: {}, output });
@@ -54,6 +70,7 @@ t.test('session items become messages, and the calls of one turn one message', a
     { type: 'function_call_result', callId: 'd', name: 'add', status: 'completed', output: { type: 'text', text: '2' } },
     { type: 'function_call_result', callId: 'c', name: 'add', status: 'completed', output: { type: 'text', text: '1' } },
     { type: 'function_call', callId: 'e', name: 'add', arguments: '{}', status: 'completed' },
+    { type: 'function_call_result', callId: 'e', name: 'add', status: 'completed', output: { type: 'text', text: '3' } },
   ];
   const wireCall = (id: string) => ({ id, type: 'function', function: { name: 'add', arguments: '{}' } });
   t.same((api.body(call(items))['messages'] as unknown[]).slice(1), [
@@ -62,6 +79,7 @@ t.test('session items become messages, and the calls of one turn one message', a
     { role: 'tool', tool_call_id: 'd', content: '2' },
     { role: 'tool', tool_call_id: 'c', content: '1' },
     { role: 'assistant', content: null, tool_calls: [wireCall('e')] },
+    { role: 'tool', tool_call_id: 'e', content: '3' },
   ]);
 });
 

@@ -9,7 +9,7 @@ const INVOICE = {
     total: { type: 'number', minimum: 1 },
     lines: { type: 'array', items: { $ref: '#/$defs/line' }, minItems: 1 },
     state: { enum: ['paid', 'open'] },
-    note: { anyOf: [{ type: 'string', minLength: 9 }, { type: 'null' }] },
+    note: { anyOf: [{ type: 'string' }, { type: 'null' }] },
   },
   required: ['total', 'lines', 'state', 'note'],
   additionalProperties: false,
@@ -34,8 +34,17 @@ t.test('a schema that leaves something open is not sent as a strict one', async 
     { type: 'object', properties: { a: { type: 'string' } }, required: ['a'] },
     { type: 'object', properties: { a: { type: 'string' } }, additionalProperties: false },
     { ...INVOICE, $defs: { line: { type: 'object' } } },
+    ...[
+      { oneOf: [{ type: 'string' }] }, { allOf: [{ type: 'string' }] }, { not: { type: 'string' } }, {}, { type: 'string', minLength: 2 }, { type: 'string', default: 'x' },
+      { type: 'array', items: {} }, { anyOf: [{ type: 'string' }, { type: 'object' }] },
+    ].map((a) => ({ type: 'object', properties: { a }, required: ['a'], additionalProperties: false })),
   ];
   for (const schema of open) t.equal((await createOutput('a', schema)).format.strict, false);
+});
+
+t.test('what is wrong is told in a few words, whatever the model made up', async (t) => {
+  const { problemOf } = await createOutput('a', { type: 'object', additionalProperties: false });
+  t.equal(problemOf(JSON.stringify({ ['x'.repeat(100_000)]: 1 }))?.length, 201);
 });
 
 t.test('a schema that is none is refused', async (t) => {
@@ -55,5 +64,7 @@ t.test('the plainest value of a schema fits it', async (t) => {
     const { problemOf } = await createOutput('a', schema);
     t.equal(problemOf(JSON.stringify(sampleOf(schema))), null);
   }
+  const many = (of: JsonSchema): JsonSchema => ({ type: 'array', items: of, minItems: 500 });
+  t.ok(JSON.stringify(sampleOf(many(many(many({ type: 'string' }))))).length < 200_000, 'nested lists have a bound together');
   t.doesNotThrow(() => JSON.stringify(sampleOf({ $ref: '#' })), 'a schema that only refers to itself ends');
 });

@@ -45,8 +45,11 @@ t.test('a message in parts and what only other agents keep', async (t) => {
   const parts = [{ type: 'input_text', text: 'look' }, { type: 'input_image', image: 'data:image/png;base64,AA==' }] as const;
   const reasoning = { type: 'reasoning', content: [] } as unknown as SessionItem;
   const result = { type: 'function_call_result', callId: 'c', name: 'add', status: 'completed', output: 'two' } as unknown as SessionItem;
-  t.same(api.body(call([{ type: 'message', role: 'user', content: parts }, reasoning, result]))['input'], [
+  const called: SessionItem = { type: 'function_call', callId: 'c', name: 'add', arguments: '{}', status: 'completed' };
+  const orphan: SessionItem = { ...called, callId: 'orphan' };
+  t.same(api.body(call([{ type: 'message', role: 'user', content: parts }, reasoning, called, result, orphan]))['input'], [
     { role: 'user', content: [{ type: 'input_text', text: 'look' }, { type: 'input_image', image_url: 'data:image/png;base64,AA==', detail: 'auto' }] },
+    { type: 'function_call', call_id: 'c', name: 'add', arguments: '{}' },
     { type: 'function_call_output', call_id: 'c', output: 'two' },
   ]);
 });
@@ -58,6 +61,7 @@ t.test('session items become input items', async (t) => {
     { type: 'function_call', callId: 'c', name: 'add', arguments: '{"a":1}', status: 'completed' },
     { type: 'function_call', callId: 'd', name: 'add', arguments: '{"a":', status: 'completed' },
     { type: 'function_call_result', callId: 'c', name: 'add', status: 'completed', output: { type: 'text', text: '2' } },
+    { type: 'function_call_result', callId: 'd', name: 'add', status: 'completed', output: { type: 'text', text: '3' } },
   ];
   t.same(api.body(call(items))['input'], [
     { role: 'user', content: 'hi' },
@@ -65,6 +69,7 @@ t.test('session items become input items', async (t) => {
     { type: 'function_call', call_id: 'c', name: 'add', arguments: '{"a":1}' },
     { type: 'function_call', call_id: 'd', name: 'add', arguments: '{}' },
     { type: 'function_call_output', call_id: 'c', output: '2' },
+    { type: 'function_call_output', call_id: 'd', output: '3' },
   ]);
 });
 

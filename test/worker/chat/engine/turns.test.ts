@@ -107,6 +107,12 @@ t.test('what it was told stays at its place when tools run before it answers aga
   t.same(model.calls[2]?.items.map((item) => ('role' in item ? item.role : item.type)), ['user', 'assistant', 'user', 'function_call', 'function_call_result']);
 });
 
+t.test('an answer that was cut at its limit is not asked for again', async (t) => {
+  const model = scripted([[text('y'), { type: 'end', finishReason: 'length', usage }]]);
+  await t.rejects(run(model, { output: yes }), { code: 'OUTPUT_INVALID', message: /cut at its limit of tokens/ });
+  t.equal(model.calls.length, 1);
+});
+
 t.test('an answer that is wrong twice is output_invalid', async (t) => {
   for (const words of ['no', '']) {
     const model = scripted([[text(words), stop]]);

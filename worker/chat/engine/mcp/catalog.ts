@@ -9,6 +9,7 @@ import { textOfResult } from './result.ts';
 import type { ServerLog } from './server_log.ts';
 import type { ListedTool, ToolList } from './tool_list.ts';
 import { toolNames } from './tool_names.ts';
+import { withoutPatterns } from './without_patterns.ts';
 
 type Validate = ReturnType<typeof toolParameters>['validate'];
 
@@ -68,7 +69,7 @@ export function createCatalog(entry: McpEntry): Catalog {
 
 function compile(parameters: ListedTool['parameters'], unusable: () => void): Validate {
   try {
-    return toolParameters(parameters).validate;
+    return toolParameters(withoutPatterns(parameters)).validate;
   } catch {
     unusable();
     return (args) => args;

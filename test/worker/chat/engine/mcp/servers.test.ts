@@ -76,7 +76,7 @@ t.test('pages are read to their end; a list that changes is read again, and the 
 
 t.test('tools that cannot be told to a model are left out, and it is logged', async (t) => {
   const lines = captureLog(t);
-  const schema = { type: 'object', properties: { a: { type: 'string', pattern: '(' } } };
+  const schema = { type: 'object', properties: { a: { type: 'nothing' } } };
   const tools = [
     { name: 'odd', description: 'd'.repeat(5000), inputSchema: schema },
     { name: 'odd', inputSchema: { type: 'object' } },

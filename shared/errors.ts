@@ -27,7 +27,7 @@ export const ERRORS = {
   TOO_MANY_TOKENS: { status: 409, message: 'There are as many tokens as there may be; revoke some.' },
   EVENTS_EXPIRED: { status: 410, message: 'The events after Last-Event-ID are no longer kept.' },
   PAYLOAD_TOO_LARGE: { status: 413, message: 'The body is too large.' },
-  UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'The body must be application/json, not encoded.' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'The body must be application/json, without Content-Encoding.' },
   VALIDATION_FAILED: { status: 422, message: 'The request does not have the expected form.' },
   RATE_LIMITED: { status: 429, message: 'Too many requests; wait before the next one.', retry: true },
   SESSION_BUSY: { status: 429, message: 'Too many interactions wait for this session.', retry: true },

@@ -6,6 +6,7 @@ import type { RequestContext } from './context.ts';
 
 /** For the whole body: the server's own limit leaves uploads their time, and a few hundred slow clients would hold it so long. */
 const TIMEOUT_MS = 60_000;
+const FORM_ELSEWHERE = 'The body must be application/json; a form with files goes to the path that ends in /with-files.';
 const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 
 /**
@@ -21,7 +22,8 @@ export async function readJson(
   const { headers } = request;
   const encoding = headers['content-encoding'];
   if (!JSON_TYPE.test(headers['content-type'] ?? '') || (encoding !== undefined && encoding !== 'identity')) {
-    throw new AppError('UNSUPPORTED_MEDIA_TYPE');
+    const isForm = headers['content-type']?.startsWith('multipart/form-data') === true;
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', isForm ? { message: FORM_ELSEWHERE } : {});
   }
   if (Number(headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
   if (headers.expect !== undefined) response.writeContinue();

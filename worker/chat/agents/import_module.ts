@@ -40,6 +40,9 @@ function wordsOf(error: Error, file: string): string {
       if (message.startsWith('Cannot find package ')) return missingPackage(message);
       return message.replace(/ imported from .*/, '') + (message.includes(".js'") && file.endsWith('ts') ? ' (a TypeScript file is imported as .ts)' : '');
   }
+  if (/^Cannot use import statement outside a module|^Unexpected token 'export'/.test(message)) {
+    return `${message}: the package.json next to it says that .js and .ts are CommonJS; write "type": "module" there, or name the file .mts or .mjs`;
+  }
   if (/does not provide an export named/.test(message)) return `${message} (a type is imported with \`import type\`)`;
   if (/^(module|exports|require) is not defined in ES module scope/.test(message)) {
     return `${message.split(',')[0]}: use import and export, or name the file .cjs and import it`;

@@ -5,7 +5,7 @@ import { agentTool, agentToolSpec } from '../engine/agent_tool.ts';
 import { createModelClient, type ModelClient } from '../engine/client.ts';
 import type { McpServers } from '../engine/mcp/servers.ts';
 import type { Environment, ToolSpec } from '../engine/model.ts';
-import { createOutput, type Output } from '../engine/output.ts';
+import { createOutput, SchemaError, type Output } from '../engine/output.ts';
 import { createToolboxes } from '../engine/toolbox.ts';
 import type { Tool } from '../engine/tools.ts';
 import type { TurnAgent } from '../engine/turn_agent.ts';
@@ -129,8 +129,9 @@ async function outputOf({ loaded, name, origin }: FoundAgent): Promise<Output | 
   try {
     return await createOutput(name, schema);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new AgentLoadError(`output_schema: ${message}`, origin.file, origin.lineOf(['output_schema']));
+    if (!(error instanceof SchemaError)) throw error;
+    const path = ['output_schema', ...error.path];
+    throw new AgentLoadError(`${path.join('.')}: ${error.message}`, origin.file, origin.lineOf(path));
   }
 }
 

@@ -46,7 +46,7 @@ function reply(call: ModelCall, remedy: string, output: OutputFormat | null): Re
   const calls = [...message.matchAll(TOOL_LINE)].map(([, name = '', json = ''], index) => {
     return { type: 'tool_call' as const, id: `offline_${call.turn}_${index + 1}`, name, argumentsJson: json.trim() || '{}' };
   });
-  return calls.length > 0 ? { text: '', calls } : { text: formed(output) ?? introduction(message, call.turn, tools, remedy), calls: [] };
+  return calls.length > 0 ? { text: '', calls } : { text: formed(output) ?? introduction(message, call.turn, tools, remedy, filesIn(call.items[asked])), calls: [] };
 }
 
 function formed(output: OutputFormat | null): string | null {
@@ -68,7 +68,13 @@ function reports(items: readonly ModelItem[]): string[] {
   return results.map((result) => `The tool ${names.get(result.callId) ?? result.name} returned: ${outputText(result.output)}`);
 }
 
-function introduction(message: string, turn: number, tools: readonly ToolSpec[], remedy: string): string {
+/** The names of the files that came with the message. */
+function filesIn(item: ModelItem | undefined): string[] {
+  if (item?.type !== 'message' || item.role !== 'user' || typeof item.content === 'string') return [];
+  return item.content.slice(1).flatMap((part) => (part.type === 'input_text' ? (/^\[file: (.*?), [^,]+, \d+ bytes/.exec(part.text)?.[1] ?? []) : []));
+}
+
+function introduction(message: string, turn: number, tools: readonly ToolSpec[], remedy: string, files: readonly string[]): string {
   const words = message.trim().replaceAll(/\s+/g, ' ');
   const quote = words.length <= QUOTE_LIMIT ? words : `${words.slice(0, QUOTE_LIMIT).toWellFormed()}…`;
   const first = tools[0];
@@ -77,6 +83,7 @@ function introduction(message: string, turn: number, tools: readonly ToolSpec[],
     'I am the offline model: I answer without a network, always in the same way, so that you can try the server around me.',
     remedy,
     `This is turn ${turn} of our session, and you said: "${quote}".`,
+    ...(files.length === 0 ? [] : [`With it came ${files.join(', ')}, which only a real model reads.`]),
     first === undefined
       ? 'I have no tools.'
       : `I can call ${tools.map((tool) => tool.name).join(', ')}: send a line such as /tool ${first.name} ${exampleArguments(first)}.`,

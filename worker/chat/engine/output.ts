@@ -1,5 +1,6 @@
 // What an agent's answer must look like: the form in which the model is told, and the check of what it then says.
 import type { ErrorObject } from 'ajv';
+import type { Ajv2020 } from 'ajv/dist/2020.js';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -27,15 +28,28 @@ const STRICT_KEYWORDS: ReadonlySet<string> = new Set([
   'pattern', 'format', 'multipleOf', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'minItems', 'maxItems',
 ]);
 
+/** What is wrong with the schema itself, and where in it. */
+export class SchemaError extends Error {
+  readonly path: readonly string[];
+
+  constructor(message: string, path: readonly string[] = []) {
+    super(message);
+    this.path = path;
+  }
+}
+
 /**
  * @param name the agent's
- * @throws Error that says what is wrong with the schema
+ * @throws SchemaError
  */
 export async function createOutput(name: string, schema: JsonSchema): Promise<Output> {
   // Only here and where there are tools: 7 MB a worker.
-  const { Ajv2020 } = await import('ajv/dist/2020.js');
+  const { Ajv2020: Ajv } = await import('ajv/dist/2020.js');
   const { $schema: _schema, $id: _id, ...own } = schema;
-  const check = new Ajv2020({ strict: false, allErrors: true, logger: false }).compile(own);
+  // A keyword that nobody knows is misspelled: it would let every answer pass. Formats are for the model only.
+  const ajv = new Ajv({ strictSchema: true, strictTypes: false, strictRequired: false, strictTuples: false, validateFormats: false, allErrors: true, logger: false });
+  if (ajv.validateSchema(own) !== true) throw schemaError(ajv.errors?.[0]);
+  const check = compile(ajv, own);
   return {
     format: { name: name.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 64), schema: own, strict: !('anyOf' in own) && isStrict(own) },
     problemOf(answer) {
@@ -49,6 +63,20 @@ export async function createOutput(name: string, schema: JsonSchema): Promise<Ou
       return (check.errors ?? []).slice(0, MOST_PROBLEMS).map(problem).join('; ');
     },
   };
+}
+
+function schemaError(error: ErrorObject | undefined): SchemaError {
+  const path = error?.instancePath.split('/').slice(1) ?? [];
+  const allowed: unknown = error?.params['allowedValues'];
+  return new SchemaError(`${error?.message ?? 'is no JSON Schema'}${Array.isArray(allowed) ? `: ${allowed.join(', ')}` : ''}`, path);
+}
+
+function compile(ajv: Ajv2020, schema: JsonSchema): ReturnType<Ajv2020['compile']> {
+  try {
+    return ajv.compile(schema);
+  } catch (error) {
+    throw new SchemaError((error as Error).message.replace('strict mode: ', ''));
+  }
 }
 
 function problem({ instancePath, message, params }: ErrorObject): string {

@@ -108,7 +108,11 @@ t.test('MCP servers and the form of the answer are checked key by key', async (t
     ['mcps: { files: { url: "http://localhost", args: [a] } }', 'mcps.files.args: belongs to a server with a command'],
     ['mcps: { files: { comand: x } }', 'mcps.files.comand: unknown key; did you mean mcps.files.command?'],
     ['output_schema: { type: array }', 'output_schema.type: expected object: the APIs take no other schema of an answer'],
-    ['output_schema: { type: object, properties: { a: { type: nothing } } }', 'output_schema: schema is invalid: data/properties/a/type must be equal to one of the allowed values'],
+    ['output_schema: { type: object, properties: { a: { type: nothing } } }', 'output_schema.properties.a.type: must be equal to one of the allowed values: array, '],
+    ['output_schema: { type: object, propertys: {} }', 'output_schema: unknown keyword: "propertys"'],
+    ['mcps: { a__b: { command: x } }', 'mcps.a__b: expected a name of letters, digits, - and single _, at most 32'],
+    ['tools: [{ modul: ./x.mjs }]', 'tools[0].modul: unknown key; did you mean tools[0].module?'],
+    ['agents: [{ agnt: x, use: tool }]', 'agents[0].agnt: unknown key; did you mean agents[0].agent?'],
   ];
   for (const [key, problem] of problems) t.match(await failure(t, { 'a.yaml': `${OFFLINE}${key}\n` }), `2: ${problem}`);
 });

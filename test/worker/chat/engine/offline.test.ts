@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { SessionItem } from '../../../../shared/chat.ts';
+import type { ModelItem, SessionItem } from '../../../../shared/chat.ts';
 import { makeContext } from '../../../helpers/interaction.ts';
 import type { ModelEvent } from '../../../../worker/chat/engine/model.ts';
 import { createOfflineModel } from '../../../../worker/chat/engine/offline.ts';
@@ -8,7 +8,7 @@ const tool = { name: 'add', description: 'adds', parameters: { type: 'object', e
 const model = createOfflineModel('Set OPENAI_API_KEY.', null);
 const asked = (content: string): SessionItem => ({ type: 'message', role: 'user', content });
 
-async function say(items: readonly SessionItem[], turn = 1, signal = new AbortController().signal): Promise<ModelEvent[]> {
+async function say(items: readonly ModelItem[], turn = 1, signal = new AbortController().signal): Promise<ModelEvent[]> {
   const call = { instructions: 'two words', items, tools: [tool], turn, env: {}, logger: makeContext().logger };
   const events: ModelEvent[] = [];
   for await (const chunk of model.call(call, signal)) events.push(...chunk);
@@ -24,6 +24,16 @@ t.test('it says what it is, what would replace it, which turn this is and which 
       'Set OPENAI_API_KEY. This is turn 3 of our session, and you said: "Hi there". I can call add: send a line such as /tool add {"a":1}.',
   );
   t.same(model.nameFor({}), { model_id: 'offline', provider: 'offline' });
+});
+
+t.test('it says which files came', async (t) => {
+  const content = [
+    { type: 'input_text', text: 'Look' },
+    { type: 'input_text', text: '[file: a, b.png, image/png, 3 bytes]' },
+    { type: 'input_image', image: 'data:,' },
+    { type: 'input_text', text: '[file: c.txt, text/plain, 2 bytes]\nhi\n[end of c.txt]' },
+  ] as const;
+  t.match(textOf(await say([{ type: 'message', role: 'user', content }])), 'you said: "Look". With it came a, b.png, c.txt, which only a real model reads. I can');
 });
 
 t.test('it answers the same in the same words, one at a time, and counts them', async (t) => {

@@ -48,7 +48,9 @@ t.test('what is wrong is told in a few words, whatever the model made up', async
 });
 
 t.test('a schema that is none is refused', async (t) => {
-  await t.rejects(createOutput('a', { type: 'object', properties: { a: { type: 'strin' } } }), /schema is invalid/);
+  await t.rejects(createOutput('a', { type: 'object', properties: { a: { type: 'strin' } } }), { path: ['properties', 'a', 'type'], message: /equal to one of the allowed values: array, boolean/ });
+  await t.rejects(createOutput('a', { type: 'object', required: 'a' }), { path: ['required'], message: 'must be array' });
+  await t.rejects(createOutput('a', { type: 'object', propertys: {} }), { path: [], message: 'unknown keyword: "propertys"' });
   await t.rejects(createOutput('a', { type: 'object', properties: { a: { $ref: '#/$defs/none' } } }), /can't resolve reference/);
 });
 

@@ -1,7 +1,7 @@
 // An entry of `mcps`: which variables it names, what it may not name, and the server that it means in an environment.
 import { DEFAULT_INHERITED_ENV_VARS } from '@modelcontextprotocol/client/stdio';
 import { existsSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve, sep } from 'node:path';
 import { AgentLoadError } from '../../../../shared/agent/load_error.ts';
 import { baseUrlProblem } from '../../../../shared/agent/base_url.ts';
 import type { Origin } from '../../../../shared/agent/origin.ts';
@@ -119,10 +119,18 @@ function stdioTarget(definition: McpServerDefinition, of: Environment, values: E
     transport: 'stdio',
     command: /[/\\]/.test(command) ? resolve(folder, command) : command,
     args: definition.args.map((arg) => fill(arg, of)),
-    env: { ...Object.fromEntries(inherited), ...fillAll(definition.env, of) },
+    env: { ...withInstalled(Object.fromEntries(inherited), folder), ...fillAll(definition.env, of) },
     cwd: resolve(folder, fill(definition.cwd ?? '.', of)),
     secrets,
   };
+}
+
+/** Commands of packages that are installed with the agent come first, as under npm and npx. */
+function withInstalled(env: Readonly<Record<string, string>>, folder: string): Readonly<Record<string, string>> {
+  if (env['PATH'] === undefined) return env;
+  const above = folder.split(sep).map((_part, index, parts) => parts.slice(0, parts.length - index).join(sep));
+  const folders = above.filter((place) => place !== '').map((place) => join(place, 'node_modules', '.bin')).filter((place) => existsSync(place));
+  return { ...env, PATH: [...folders, env['PATH']].join(delimiter) };
 }
 
 function httpTarget(url: string, definition: McpServerDefinition, of: Environment, requestVariables: readonly string[], secrets: readonly string[]): McpTarget {

@@ -86,7 +86,7 @@ t.test('calls and results, of functions and of other tools, with the time that t
   };
   events.toolStarted('a');
   events.take(item('tool_called', call('a', 'add')));
-  events.toolEnded('a');
+  events.toolEnded('a', '3');
   events.take(item('tool_called', { type: 'computer_call', callId: 'b', action: { type: 'click', x: 1 } }));
   events.take(item('tool_called', { type: 'hosted_tool_call', name: 'web_search_call' }));
   events.take(item('tool_output', result('a', { type: 'text', text: '3' })));
@@ -123,4 +123,16 @@ t.test('a handoff whose filter takes its items out is told all the same', async 
   events.take(updated(second));
   events.take(updated(second));
   t.strictSame(answer.log, ['tool_call transfer_to_Second {}', 'tool_result transfer_to_Second {"assistant":"Second"}', 'handoff First Second']);
+});
+
+t.test('results of the turn of such a handoff are told, too', async (t) => {
+  const { answer, events } = start();
+  events.take(item('tool_called', call('a', 'add')));
+  events.take(item('handoff_requested', call('b', 'transfer_to_Second')));
+  events.toolStarted('a');
+  events.toolEnded('a', '3');
+  events.take(updated(second));
+  t.strictSame(answer.log, [
+    'tool_call add {}', 'tool_call transfer_to_Second {}', 'tool_result add 3', 'tool_result transfer_to_Second {"assistant":"Second"}', 'handoff First Second',
+  ]);
 });

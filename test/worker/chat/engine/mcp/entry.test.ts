@@ -7,6 +7,8 @@ import { AGENT_FILE, mcpSettings } from '../../../../helpers/mcp.ts';
 import { PROJECT } from '../../../../helpers/process.ts';
 
 const FOLDER = join(PROJECT, 'test/fixtures/agents');
+/** The commands of the packages above the agent's file come first. */
+const PATH_WITH_PACKAGES = `${PROJECT}/node_modules/.bin:/bin`;
 
 function read(entry: unknown, settings: Partial<EntrySettings> = {}): McpEntry {
   const { definitions, ...rest } = mcpSettings({ files: entry }, settings);
@@ -20,7 +22,7 @@ t.test('a process gets what it needs to run, the variables of its entry, and not
     transport: 'stdio',
     command: 'npx',
     args: ['-y', 'x', '--at=/home/me'],
-    env: { HOME: '/home/me', PATH: '/bin', API: 'key t-12345678' },
+    env: { HOME: '/home/me', PATH: PATH_WITH_PACKAGES, API: 'key t-12345678' },
     cwd: FOLDER,
     secrets: ['sk-secret', 't-12345678', '/home/me'].toSorted((a, b) => b.length - a.length),
   });
@@ -48,7 +50,7 @@ t.test('a variable of request_env makes the connection the interaction\'s own', 
   t.equal(target.url.href, 'https://eu.example.com/mcp?for=a%26b%3Dc%2F..%2F%C3%A9');
   t.strictSame(target.headers, { Authorization: 'Bearer abc' });
   const stdio = read({ command: 'x', args: ['--token={{TOKEN}}'], env: { T: '{{TOKEN}}' } }, { env, requestEnv }).target({ TOKEN: '-abc', PATH: '/evil' }) as StdioTarget;
-  t.strictSame([stdio.args, stdio.env], [['--token=-abc'], { PATH: '/bin', T: '-abc' }]);
+  t.strictSame([stdio.args, stdio.env], [['--token=-abc'], { PATH: PATH_WITH_PACKAGES, T: '-abc' }]);
 });
 
 t.test('values that a request cannot give are refused, without the value', async (t) => {

@@ -41,7 +41,7 @@ export interface RunningServer {
   readonly notices: readonly string[];
   /** Stops gracefully: what runs may finish until DRAIN_TIMEOUT_SECONDS. Resolves when all is closed; calling it again joins the first. */
   stop(reason: string): Promise<void>;
-  /** Ends every interaction with `shutting_down` and lets go of the data directory, without waiting for anything. */
+  /** Ends every interaction with `shutting_down` and lets go of the data directory, without waiting for anything; what workers hold ends with the process. */
   stopNow(): void;
   readonly stopped: Promise<void>;
 }

@@ -23,6 +23,8 @@ interface Case {
   readonly events: string;
   readonly messages: readonly string[];
   readonly model?: string;
+  /** Of a run that a tool starts by itself, which a direct run leaves out of its usage. */
+  readonly more?: { readonly input: number; readonly output: number };
 }
 
 const event = { name: 'Party', date: '2026-11-30', participants: ['Ann', 'Bob'] };
@@ -67,7 +69,7 @@ const CASES: readonly Case[] = [
       },
       { text: 'Here it is.' },
     ],
-    events: 'start tool_call tool_call tool_result tool_result text output', messages: ['Here it is.'],
+    events: 'start tool_call tool_call tool_result tool_result text output', messages: ['Here it is.'], more: { input: 7, output: 2 },
   },
   {
     agent: 'sdk_first_tool', script: { text: 'Rolling.', calls: [{ name: 'roll', arguments: { sides: 6 } }] },
@@ -86,12 +88,13 @@ interface Direct {
 }
 
 /** Runs the agent of a fixture in this process, without the server. */
-async function runDirectly(agent: string, message: string): Promise<Direct> {
+async function runDirectly(agent: string, message: string, { input, output } = { input: 0, output: 0 }): Promise<Direct> {
   const fixture = (await import(new URL(`fixtures/agents/${agent}.ts`, import.meta.url).href)) as { readonly default: Agent };
   setOpenAIAPI(/first_tool|chat_completions/.test(agent) ? 'chat_completions' : 'responses');
   const { finalOutput, state } = await run(fixture.default, message);
   const { inputTokens, outputTokens, totalTokens } = state.usage;
-  return { output: finalOutput, usage: { input_tokens: inputTokens, output_tokens: outputTokens, total_tokens: totalTokens } };
+  const usage = { input_tokens: inputTokens + input, output_tokens: outputTokens + output, total_tokens: totalTokens + input + output };
+  return { output: finalOutput, usage };
 }
 
 function typesOf(events: readonly StreamedEvent[]): string {
@@ -99,9 +102,9 @@ function typesOf(events: readonly StreamedEvent[]): string {
   return keys.filter((key, index) => key !== keys[index - 1]).map((key) => key.split(' ')[0]).join(' ');
 }
 
-async function isLikeDirect(t: Test, { url }: StartedServer, { agent, script, events: expected, messages, model: name }: Case): Promise<void> {
+async function isLikeDirect(t: Test, { url }: StartedServer, { agent, script, events: expected, messages, model: name, more }: Case): Promise<void> {
   const message = directed(script);
-  const { output, usage } = await runDirectly(agent, message);
+  const { output, usage } = await runDirectly(agent, message, more);
   const { events, done } = parseEventStream(await (await stream(url, { message, verbose: true })).ended);
   const end = events.at(-1)?.content;
   t.equal(typesOf(events), expected);

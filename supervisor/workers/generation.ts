@@ -104,7 +104,8 @@ export class Generation {
 
   async #bootedInTime(slot: Slot): Promise<AgentFacts> {
     const limitMs = this.#options.bootTimeoutMs;
-    const timer = setTimeout(() => void slot.lose('WORKER_CRASHED', `the agent did not load within ${limitMs / 1000} s (BOOT_TIMEOUT_SECONDS)`), limitMs);
+    const late = () => `the agent did not load within ${limitMs / 1000} s (BOOT_TIMEOUT_SECONDS)${awaitedBy(slot)}`;
+    const timer = setTimeout(() => void slot.lose('WORKER_CRASHED', late()), limitMs);
     try {
       return await slot.booted;
     } finally {
@@ -181,4 +182,11 @@ export class Generation {
     await slot.close(CLOSE_GRACE_MS);
     this.#leaving.delete(slot);
   }
+}
+
+/** The MCP servers that its agent still waits for, as the end of a sentence; '' where there is none. */
+function awaitedBy({ mcps }: Slot): string {
+  const names = mcps.flatMap(({ name, state }) => (state === 'connecting' ? [name] : []));
+  if (names.length === 0) return '';
+  return `; it still waited for the MCP server${names.length === 1 ? '' : 's'} ${names.join(', ')}`;
 }

@@ -5,8 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 const KILL_AFTER_MS = 1000;
 
 /**
- * Signals the group of each that is still a child of this process, TERM first. Most are gone by then: their stdin ended with the thread.
- * @param pids leaders of their groups, as their thread last told
+ * Signals each that is still a child of this process, TERM first: its group where it leads one, else itself alone, as what an agent's own package has
+ * started shares the group of the server. Most are gone by then: their stdin ended with the thread.
+ * @param pids as their thread last told
  */
 export async function endOrphans(pids: readonly number[]): Promise<void> {
   const left = await signalOwn(pids, 'SIGTERM');
@@ -20,15 +21,19 @@ async function signalOwn(pids: readonly number[], signal: NodeJS.Signals): Promi
   const signalled = await Promise.all(
     pids.map(async (pid) => {
       if (!(await isOwn(pid))) return [];
-      try {
-        process.kill(-pid, signal);
-        return [pid];
-      } catch {
-        return [];
-      }
+      return kill(-pid, signal) || kill(pid, signal) ? [pid] : [];
     }),
   );
   return signalled.flat();
+}
+
+/** A group that nobody leads does not exist: its number is that of its leader. */
+function kill(target: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(target, signal);
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -37,8 +42,8 @@ async function signalOwn(pids: readonly number[], signal: NodeJS.Signals): Promi
  */
 async function isOwn(pid: number): Promise<boolean> {
   if (process.platform !== 'linux') return process.platform !== 'win32';
-  // `pid (name) state parent group …`; the name may hold anything (proc_pid_stat(5)).
+  // `pid (name) state parent …`; the name may hold anything (proc_pid_stat(5)).
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  const [, parent, group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').map(Number);
-  return parent === process.pid && group === pid;
+  const [, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').map(Number);
+  return parent === process.pid;
 }

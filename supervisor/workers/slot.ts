@@ -2,6 +2,7 @@
 import type { EndCode } from '../../shared/errors.ts';
 import { BEAT_CELL, type AgentFacts, type InteractionTask, type LogFrameLevel, type McpServerState, type WorkerFrame } from '../../shared/protocol.ts';
 import { BootError } from './boot_error.ts';
+import { killAtExit } from './kill_at_exit.ts';
 import { endOrphans } from './orphans.ts';
 import { Seats } from './seats.ts';
 import type { SlotListener } from './slot_listener.ts';
@@ -48,6 +49,7 @@ export class Slot {
   mcps: readonly McpServerState[] = [];
   /** Processes that the thread holds: leaders of groups. */
   #pids: readonly number[] = [];
+  readonly #release = killAtExit(() => this.#pids);
 
   constructor(id: number, generation: number, settings: WorkerSettings, owner: SlotOwner) {
     this.id = id;
@@ -163,6 +165,7 @@ export class Slot {
     }
     await this.#thread.destroy();
     await endOrphans(this.#pids);
+    this.#release();
   }
 
   #threadEnded(reason: string): void {

@@ -16,7 +16,8 @@ export interface Calls {
   handedOver(to: Named, told: boolean): void;
   /** When the tool of a call really ran, which its events do not say: results come together, when the slowest has ended. */
   toolStarted(callId: string): void;
-  toolEnded(callId: string): void;
+  /** @param result for a call whose result no event tells */
+  toolEnded(callId: string, result: string): void;
 }
 
 /** How the SDK begins what it puts in place of a result when a tool has thrown. */
@@ -29,17 +30,23 @@ const TOOL_ERROR = 'An error occurred while running the tool';
 export function createCalls(answer: Answer, first: Named, secrets: readonly string[]): Calls {
   /** Those without a result so far, by id. */
   const open = new Map<string, { readonly name: string; readonly isHandoff: boolean }>();
-  const times = new Map<string, { readonly startedAt: number; readonly endedAt: number | null }>();
+  const times = new Map<string, { readonly startedAt: number; readonly endedAt: number | null; readonly result: string | null }>();
   let agent = first;
 
   const end = (callId: unknown, content: string, isError: boolean): void => {
     const call = typeof callId === 'string' ? open.get(callId) : undefined;
     if (call === undefined || typeof callId !== 'string') return;
     const now = performance.now();
-    const { startedAt, endedAt } = times.get(callId) ?? { startedAt: now, endedAt: now };
+    const { startedAt, endedAt } = times.get(callId) ?? { startedAt: now, endedAt: now, result: null };
     open.delete(callId);
     times.delete(callId);
     answer.toolResult(callId, call.name, content, isError, call.isHandoff ? 0 : (endedAt ?? now) - startedAt);
+  };
+
+  const returned = ({ callId, output }: RawItem): void => {
+    const content = outputOf(output);
+    const isError = content.startsWith(TOOL_ERROR);
+    end(callId, isError ? scrub(content, secrets, content.length) : content, isError);
   };
 
   return {
@@ -50,15 +57,13 @@ export function createCalls(answer: Answer, first: Named, secrets: readonly stri
       const call = { name: typeof name === 'string' ? name : String(type).replace(/_call$/, ''), isHandoff };
       answer.toolCall(callId, call.name, argumentsOf(item));
       open.set(callId, call);
-      if (!times.has(callId)) times.set(callId, { startedAt: performance.now(), endedAt: null });
+      if (!times.has(callId)) times.set(callId, { startedAt: performance.now(), endedAt: null, result: null });
     },
-    returned({ callId, output }) {
-      const content = outputOf(output);
-      const isError = content.startsWith(TOOL_ERROR);
-      end(callId, isError ? scrub(content, secrets, content.length) : content, isError);
-    },
+    returned,
     handedOver(to, told) {
       if (to === agent) return;
+      // A filter that takes the handoff out takes the results of the same turn out as well.
+      for (const [callId, { result }] of told ? [] : [...times]) if (result !== null) returned({ callId, output: result });
       const waiting = [...open].filter(([, call]) => call.isHandoff).map(([callId]) => callId);
       const [done, ...late] = told ? [null, ...waiting] : waiting;
       end(done, JSON.stringify({ assistant: to.name }), false);
@@ -67,12 +72,12 @@ export function createCalls(answer: Answer, first: Named, secrets: readonly stri
       agent = to;
     },
     toolStarted(callId) {
-      times.set(callId, { startedAt: performance.now(), endedAt: null });
+      times.set(callId, { startedAt: performance.now(), endedAt: null, result: null });
       answer.active();
     },
-    toolEnded(callId) {
+    toolEnded(callId, result) {
       const time = times.get(callId);
-      if (time !== undefined) times.set(callId, { ...time, endedAt: performance.now() });
+      if (time !== undefined) times.set(callId, { ...time, endedAt: performance.now(), result });
       answer.active();
     },
   };

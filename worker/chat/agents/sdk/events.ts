@@ -9,7 +9,7 @@ export interface SdkEvents {
   take(event: RunStreamEvent): void;
   /** See `Calls`. */
   toolStarted(callId: string): void;
-  toolEnded(callId: string): void;
+  toolEnded(callId: string, result: string): void;
   /** The run is over, and this is what it came to: its last message, or what becomes a message of its own, as when a tool's result is the answer. */
   end(output: string): void;
   /** Of the last model call, as far as its API says. */

@@ -10,7 +10,7 @@ import { importError } from '../import_module.ts';
 import { parseEnvironment } from '../variables.ts';
 import { copyFor, isUsable } from './copies.ts';
 import { describe, modelNameOf } from './facts.ts';
-import { closeMcpServers, connectMcpServers } from './mcp.ts';
+import { connectMcpServers } from './mcp.ts';
 import type { Sdk, SdkAgent } from './package.ts';
 import { isDefaultProvider } from './provider.ts';
 import { runSdkAgent } from './run.ts';
@@ -45,7 +45,7 @@ export async function loadSdkAgent(
   const sdk = await copyOf(agent, origin.file);
   const environment = parseEnvironment(settings.environment);
   await checkKey(sdk, agent, settings.request_env, { ...options.baseEnv, ...environment }, origin);
-  const mcpServers = await connectMcpServers(agent, origin.file, options.reportMcps);
+  const closeMcpServers = await connectMcpServers(agent, origin.file, options.reportMcps);
   const run = {
     sdk,
     agent,
@@ -71,7 +71,7 @@ export async function loadSdkAgent(
     environment,
     modelFor: () => modelNameOf(sdk, agent),
     run: (input, context, answer, usage) => runSdkAgent(run, input, context, answer, usage),
-    close: () => closeMcpServers(mcpServers),
+    close: closeMcpServers,
   };
 }
 

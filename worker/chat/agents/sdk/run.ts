@@ -1,6 +1,6 @@
 // Answers one interaction with an Agent of the SDK: a runner and a client of its own, the run's events as they come, its items for the session.
 import type { AgentInputItem, Runner, StreamedRunResult } from '@openai/agents';
-import type { ModelName } from '../../../../shared/chat.ts';
+import type { ModelName, TokenUsage } from '../../../../shared/chat.ts';
 import { AppError } from '../../../../shared/errors.ts';
 import { secretsOf } from '../../engine/scrub.ts';
 import { userContent } from '../../engine/user_content.ts';
@@ -71,11 +71,20 @@ async function streamRun({ sdk, agent, maxTurns, nameOf }: SdkRunSettings, input
   if (interruption !== undefined) throw approvalFailure(interruption.name, run);
   events.end(outputOf(result));
   return {
-    usage: tokenUsage(result.state.usage),
+    usage: larger(run.usage.total(), tokenUsage(result.state.usage)),
     model: nameOf(result.lastAgent ?? agent),
     finishReason: events.finishReason,
     items: plain(result.output),
   };
+}
+
+/**
+ * The meter has the runs that tools and guardrails start as well, which the SDK leaves out; the SDK has what models used that cannot be watched.
+ * Where both have the same, the meter's also says whether a call is missing.
+ */
+function larger(metered: TokenUsage | null, told: TokenUsage | null): TokenUsage | null {
+  if (metered === null || told === null) return metered ?? told;
+  return told.total_tokens > metered.total_tokens ? told : metered;
 }
 
 /** What has no event in the stream: when tools really run, and the models that agents bring with them. */
@@ -85,7 +94,7 @@ function listen(runner: Runner, events: SdkEvents): void {
   });
   const callId = (toolCall: object) => ('callId' in toolCall ? String(toolCall.callId) : '');
   runner.on('agent_tool_start', (_context, _agent, _tool, { toolCall }) => events.toolStarted(callId(toolCall)));
-  runner.on('agent_tool_end', (_context, _agent, _tool, _result, { toolCall }) => events.toolEnded(callId(toolCall)));
+  runner.on('agent_tool_end', (_context, _agent, _tool, result, { toolCall }) => events.toolEnded(callId(toolCall), result));
 }
 
 /** Asks the SDK itself: its environment or the agent's code may have decided either way. */

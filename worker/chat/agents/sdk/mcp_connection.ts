@@ -5,13 +5,10 @@ import { ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../../../../shared/errors.ts';
 import type { McpServerState } from '../../../../shared/protocol.ts';
+import { Backoff } from '../../engine/mcp/backoff.ts';
 import { endProcesses, hasEnded, watchProcesses } from './mcp_processes.ts';
 import { isObject } from './stream_check.ts';
 
-const FIRST_DELAY_MS = 500;
-const LAST_DELAY_MS = 30_000;
-/** A connection that lived so long was sound: what ends it is a new story. */
-const SOUND_AFTER_MS = 10_000;
 /** A run tries by itself, unless somebody has just tried in vain. */
 const FRESH_MS = 1000;
 /** For a server of HTTP to be told that its session is over. */
@@ -42,7 +39,7 @@ export function createSdkMcpConnection(server: MCPServer, changed: () => void): 
   let ending = false;
   let failedAt = Number.NEGATIVE_INFINITY;
   let connectedAt = 0;
-  let failures = 0;
+  const backoff = new Backoff();
   let retry: NodeJS.Timeout | undefined;
 
   const addChild = (child: ChildProcess): void => {
@@ -58,16 +55,13 @@ export function createSdkMcpConnection(server: MCPServer, changed: () => void): 
   const tryLater = (): void => {
     if (ending) return;
     clearTimeout(retry);
-    const delayMs = Math.min(LAST_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);
-    failures += 1;
-    // Half of it by chance: the workers of a machine lose a server together, and should not come back together.
-    retry = setTimeout(() => void tryOnce().catch(() => undefined), delayMs * (0.5 + Math.random() / 2));
+    retry = setTimeout(() => void tryOnce().catch(() => undefined), backoff.next());
   };
   const lose = (reason: string): void => {
     if (session === null || ending) return;
     session = null;
     error = reason;
-    if (performance.now() - connectedAt > SOUND_AFTER_MS) failures = 0;
+    backoff.lost(performance.now() - connectedAt);
     tryLater();
     changed();
   };

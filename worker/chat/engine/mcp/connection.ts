@@ -3,15 +3,12 @@ import type { CallToolResult } from '@modelcontextprotocol/client';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { McpServerState } from '../../../../shared/protocol.ts';
+import { Backoff } from './backoff.ts';
 import { McpFailure, toFailure } from './failure.ts';
 import type { Link, LinkWatch, OpenedLink } from './link.ts';
 import type { ServerLog } from './server_log.ts';
 import type { ToolList } from './tool_list.ts';
 
-const FIRST_DELAY_MS = 500;
-const LAST_DELAY_MS = 30_000;
-/** A connection that lived so long was sound: what ends it is a new story. */
-const SOUND_AFTER_MS = 10_000;
 /** A call tries by itself, unless somebody has just tried. */
 const FRESH_MS = 1000;
 /** A server that has not answered a call, nor this long anything else, hangs. */
@@ -48,7 +45,7 @@ export class McpConnection {
   #attempt: Promise<Link> | null = null;
   #triedAt = Number.NEGATIVE_INFINITY;
   #connectedAt = 0;
-  #failures = 0;
+  readonly #backoff = new Backoff();
   #error: string | null = null;
   #retry: NodeJS.Timeout | undefined;
   #checking = false;
@@ -182,7 +179,7 @@ export class McpConnection {
     this.#error = reason;
     this.#leave(link, false);
     this.#settings.log.warn(reason);
-    if (performance.now() - this.#connectedAt > SOUND_AFTER_MS) this.#failures = 0;
+    this.#backoff.lost(performance.now() - this.#connectedAt);
     if (this.#settings.returns) this.#tryLater();
     this.#settings.changed();
   }
@@ -190,10 +187,7 @@ export class McpConnection {
   #tryLater(): void {
     if (this.#ending.signal.aborted) return;
     clearTimeout(this.#retry);
-    const delayMs = Math.min(LAST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures);
-    this.#failures += 1;
-    // Half of it by chance: the workers of a machine lose a server together, and should not come back together.
-    this.#retry = setTimeout(() => void this.#tryOnce().catch(() => undefined), delayMs * (0.5 + Math.random() / 2));
+    this.#retry = setTimeout(() => void this.#tryOnce().catch(() => undefined), this.#backoff.next());
   }
 
   /** Asks a server that may be gone, or may hang, for a sign of life. */

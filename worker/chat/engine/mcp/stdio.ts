@@ -33,7 +33,7 @@ export interface ProcessTransport extends Transport {
 
 /**
  * Not the client's own transport, because a command such as npx or uvx is only a wrapper: it signals the wrapper and leaves the server behind
- * (modelcontextprotocol/typescript-sdk issue 2023). Here the process leads a group, which is signalled as a whole; a Ctrl-C at the terminal, which ends
+ * (modelcontextprotocol/typescript-sdk#2023). Here the process leads a group, which is signalled as a whole; a Ctrl-C at the terminal, which ends
  * the supervisor gracefully, does not reach it either.
  */
 export function createProcessTransport(target: StdioTarget, watch: ProcessWatch): ProcessTransport {

@@ -47,7 +47,7 @@ export class Slot {
   eventLoopLagMs = 0;
   patienceMs = Number.POSITIVE_INFINITY;
   mcps: readonly McpServerState[] = [];
-  /** Processes that the thread holds: leaders of groups. */
+  /** Processes that the thread holds, to be ended with it. */
   #pids: readonly number[] = [];
   readonly #release = killAtExit(() => this.#pids);
 

@@ -1,4 +1,4 @@
-// `tokens`: makes, lists and revokes tokens, through the running server or, where none runs, in its data directory.
+// `tokens`: makes, lists and revokes tokens, through the running server or, where none runs, in its store.
 import { tokenIdOf } from '../supervisor/access/token_form.ts';
 import type { Desk } from './tokens/desk.ts';
 import { findDesk } from './tokens/find_desk.ts';
@@ -15,7 +15,7 @@ export async function tokens(action: string, id: string | undefined, flags: Toke
   checkUsage(action, id, flags);
   const body = bodyOf(flags);
   const request = action === 'create' ? requestOf(body) : null;
-  const desk = await findDesk({ url: flags.url, dataDir: flags.dataDir, mayMake: request !== null });
+  const desk = await findDesk({ url: flags.url, dataDir: flags.dataDir, agent: flags.agent, mayMake: request !== null });
   try {
     if (request !== null) print(await create(desk, body, request, flags.json));
     else if (action === 'list') print(await list(desk, flags.json));

@@ -1,4 +1,4 @@
-// Where tokens are made, listed and revoked: at a running server, or in the data directory of one that does not run.
+// Where tokens are made, listed and revoked: at a running server, or in the store of one that does not run.
 import type { TokenJson, TokenRequest, UsedTokenJson } from '../../supervisor/access/token_request.ts';
 
 export type NewTokenJson = TokenJson & { readonly token: string };

@@ -8,6 +8,7 @@ export const TOKEN_OPTIONS = {
   ttl: { flag: '--ttl <time>', doc: 'how long it is valid: 3600, 90s, 15m, 12h, 30d (default: for ever)' },
   json: { flag: '--json', doc: 'print JSON' },
   url: { flag: '--url <url>', doc: 'the server, where it is another than that of the data directory' },
+  agent: { flag: '--agent <name>', doc: 'whose tokens in Redis (default: the one below .oai-agent-server)' },
   dataDir: { flag: '--data-dir <dir>', doc: 'whose tokens (default: $OAI_DATA_DIR, or the one below .oai-agent-server)' },
 } as const;
 

@@ -22,7 +22,7 @@ export function checkUsage(action: string, id: string | undefined, flags: TokenF
   const known = action as Action;
   if (known === 'revoke' && id === undefined) throw new UsageError('tokens revoke: expected the id of a token, as tokens list shows it');
   if (known !== 'revoke' && id !== undefined) throw new UsageError(`tokens ${known}: expected options only, got ${JSON.stringify(id)}`);
-  const { url: _url, dataDir: _dataDir, json, ...others } = flags;
+  const { url: _url, dataDir: _dataDir, agent: _agent, json, ...others } = flags;
   const given = [...Object.keys(others), ...(json ? ['json'] : [])] as (keyof TokenFlags)[];
   const odd = given.find((name) => !TAKEN[known].includes(name));
   if (odd !== undefined) throw new UsageError(`tokens ${known}: ${TOKEN_OPTIONS[odd].flag.split(' ')[0]} is an option of another action`);

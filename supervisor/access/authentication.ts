@@ -3,8 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../../shared/config.ts';
 import { AppError } from '../../shared/errors.ts';
 import { ANYBODY, LOCAL, requireScope, unauthorized, type Caller } from './caller.ts';
+import { createClientAddress } from './client_address.ts';
 import { credentialOf } from './credential.ts';
 import { FailedCredentials } from './failed_credentials.ts';
+import { beLate } from './late_refusal.ts';
 import type { LiveTokens } from './live_tokens.ts';
 import { createLocalRule } from './local.ts';
 import type { Scope } from './scopes.ts';
@@ -17,7 +19,7 @@ import type { Tokens } from './tokens.ts';
 export type Authenticate = (request: IncomingMessage, response: ServerResponse, scope: Scope) => Caller | Promise<Caller>;
 
 export interface AuthenticationOptions {
-  readonly config: Pick<Config, 'authEnabled' | 'authForced' | 'allowedOrigins'>;
+  readonly config: Pick<Config, 'authEnabled' | 'authForced' | 'allowedOrigins' | 'trustedProxies'>;
   readonly tokens: Pick<Tokens, 'check'>;
   readonly live: Pick<LiveTokens, 'follow'>;
   /** Nobody was let in; told with the status of the answer. */
@@ -26,13 +28,14 @@ export interface AuthenticationOptions {
 
 export function createAuthentication({ config, tokens, live, onRefused }: AuthenticationOptions): Authenticate {
   if (!config.authEnabled) return () => ANYBODY;
-  const isLocal = createLocalRule(config.allowedOrigins);
+  const isLocal = createLocalRule(() => config.allowedOrigins);
+  const clientAddressOf = createClientAddress(() => config.trustedProxies);
   const failed = new FailedCredentials();
 
   const identify = (request: IncomingMessage): Caller | Promise<Caller> => {
     const credential = credentialOf(request.rawHeaders);
     if (credential !== null) {
-      const known = (caller: Caller | null): Caller => caller ?? refuse(request, failed);
+      const known = (caller: Caller | null): Caller | Promise<Caller> => caller ?? refuse(request, failed.count(clientAddressOf(request), performance.now()));
       const checked = tokens.check(credential);
       return checked instanceof Promise ? checked.then(known) : known(checked);
     }
@@ -65,9 +68,9 @@ function localCaller(isLocal: boolean): Caller {
   return LOCAL;
 }
 
-/** Whatever was wrong with the credential, it is told in these words, or to wait. */
-function refuse({ socket }: IncomingMessage, failed: FailedCredentials): never {
-  const retryAfterS = failed.count(socket.remoteAddress ?? '', performance.now());
+/** Whatever was wrong with the credential, it is told in these words, or to wait. @param retryAfterS how long, where too many have failed; 0 where not */
+async function refuse({ socket }: IncomingMessage, retryAfterS: number): Promise<never> {
   if (retryAfterS === 0) throw unauthorized();
+  await beLate(socket);
   throw new AppError('RATE_LIMITED', { message: 'Too many credentials from this address have failed; a valid one is still taken.', retryAfterS });
 }

@@ -1,4 +1,5 @@
 // Counts the credentials that failed, by address, so that whoever guesses is told to wait. It locks nobody out: a valid one is always taken.
+import { addressGroup } from './client_address.ts';
 
 /** So many may fail in one window; more are told to wait. */
 const MAX_FAILURES = 100;
@@ -31,12 +32,4 @@ export class FailedCredentials {
     if (this.#byAddress.size > MAX_ADDRESSES) this.#byAddress.delete(this.#byAddress.keys().next().value as string);
     return failures.count <= MAX_FAILURES ? 0 : Math.ceil((failures.since + WINDOW_MS - now) / 1000);
   }
-}
-
-/** An address of IPv6 counts by its first 64 bits, which are the least that anybody is given. */
-export function addressGroup(address: string): string {
-  if (address.includes('.')) return address.slice(address.lastIndexOf(':') + 1);
-  const [left = [], right = []] = (address.split('%')[0] ?? '').split('::').map((half) => half.split(':').filter((group) => group !== ''));
-  const zeros = Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0');
-  return `${[...left, ...zeros, ...right].slice(0, 4).join(':')}::`;
 }

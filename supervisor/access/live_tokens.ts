@@ -2,9 +2,12 @@
 import type { ServerResponse } from 'node:http';
 import type { TokenReference } from './caller.ts';
 
-const SWEEP_MS = 100;
-/** Interactions end with their token, and their readers are told; what is still answered so long after the token's end is cut off. */
-const LAST_WORDS_MS = 700;
+const SWEEP_MS = 50;
+/**
+ * Interactions end with their token, and their readers are told; what is still answered so long after the token's end is cut off. Another machine knows
+ * of that end 0.3 s after it at the latest, and a second is promised for all of it.
+ */
+const LAST_WORDS_MS = 550;
 /** Revoked ids that are remembered, for what was let in before. */
 const MAX_REMEMBERED = 10_000;
 
@@ -45,7 +48,14 @@ export class LiveTokens {
   /** It is valid no more: what goes on under it is to end. */
   revoke(id: string): void {
     this.#revoked.add(id);
+    const answering = this.#answering.get(id);
+    if (answering !== undefined) answering.endedAt ??= Date.now();
     if (this.#revoked.size > MAX_REMEMBERED) this.#revoked.delete(this.#revoked.values().next().value as string);
+  }
+
+  /** It is there, as new or again: what comes with it from now on does not end with what was. */
+  restore(id: string): void {
+    this.#revoked.delete(id);
   }
 
   /** @returns why nothing may go on under the token, in a sentence for its user; null while it may, or where there is none */
@@ -61,7 +71,8 @@ export class LiveTokens {
 
   #sweep(now: number): void {
     for (const answering of this.#answering.values()) {
-      if (answering.endedAt === null && this.endOf(answering.token) !== null) answering.endedAt = now;
+      // Not for ever: a token may be back, see restore.
+      answering.endedAt = this.endOf(answering.token) === null ? null : (answering.endedAt ?? now);
       if (answering.endedAt !== null && now - answering.endedAt >= LAST_WORDS_MS) answering.responses.forEach((response) => response.destroy());
     }
   }

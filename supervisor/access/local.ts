@@ -6,8 +6,8 @@ import { ownerOfPeer } from './peer_owner.ts';
 const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
 const FORWARDING = /^(forwarded|x-forwarded-.+|x-real-ip|via)$/;
 
-/** @param allowedOrigins origins whose pages may use the server @returns whether a request is local; a promise for the first one of a connection */
-export function createLocalRule(allowedOrigins: readonly string[]): (request: IncomingMessage) => boolean | Promise<boolean> {
+/** @param allowedOrigins origins whose pages may use the server now @returns whether a request is local; a promise for the first one of a connection */
+export function createLocalRule(allowedOrigins: () => readonly string[]): (request: IncomingMessage) => boolean | Promise<boolean> {
   const peers = new WeakMap<Socket, boolean | Promise<boolean>>();
   const isOwnPeer = (socket: Socket): boolean | Promise<boolean> => {
     const known = peers.get(socket);
@@ -23,7 +23,7 @@ export function createLocalRule(allowedOrigins: readonly string[]): (request: In
   return (request) => {
     const { socket } = request;
     if (!isLoopback(socket.remoteAddress) || request.httpVersion !== '1.1') return false;
-    if (!headersAreLocal(request, allowedOrigins)) return false;
+    if (!headersAreLocal(request, allowedOrigins())) return false;
     return process.platform === 'linux' ? isOwnPeer(socket) : true;
   };
 }

@@ -2,8 +2,9 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { AppError } from '../../shared/errors.ts';
 import type { Logger } from '../log.ts';
+import { storeUnavailable } from '../store/refusal.ts';
 import type { StoredToken, TokenStore } from '../store/tokens.ts';
-import { ADMIN, callerOf, type Caller } from './caller.ts';
+import { ADMIN, callerOf, unauthorized, type Caller, type TokenReference } from './caller.ts';
 import { digestOf, makeToken, tokenIdOf } from './token_form.ts';
 import type { TokenRequest } from './token_request.ts';
 import { TokenUses } from './token_uses.ts';
@@ -16,6 +17,8 @@ export interface TokensOptions {
   /** SHA-256 of the admin token. */
   readonly adminDigest: Uint8Array;
   readonly log: Logger;
+  /** Why nothing may go on under a token; null while it may. */
+  tokenEnd(token: TokenReference | null): string | null;
   /** The token is valid no more: what it has begun is to end. */
   onRevoked(id: string): void;
 }
@@ -43,18 +46,25 @@ export class Tokens {
     const digest = digestOf(credential);
     if (timingSafeEqual(digest, this.#options.adminDigest)) return ADMIN;
     const id = tokenIdOf(credential);
+    if (id === null) return this.#judge(null, digest);
     try {
-      const found = id === null ? null : this.#options.store.find(id);
-      return found instanceof Promise ? found.then((token) => this.#judge(token, digest), unavailable) : this.#judge(found, digest);
+      const found = this.#options.store.find(id);
+      const judged = (token: StoredToken | null) => this.#judge(token, digest) ?? this.#judgeAnew(id, digest);
+      return found instanceof Promise ? found.then(judged, unavailable) : judged(found);
     } catch (error) {
       return unavailable(error);
     }
   }
 
+  /** To be asked again of a caller whose request took its time after it was let in. @throws AppError UNAUTHORIZED where its token has ended meanwhile */
+  recheck({ token }: Pick<Caller, 'token'>): void {
+    if (this.#options.tokenEnd(token) !== null) throw unauthorized();
+  }
+
   /**
    * Makes a token.
-   * @param minter whoever asks for it: grants no scope that it lacks
-   * @throws AppError FORBIDDEN, TOO_MANY_TOKENS, STORE_UNAVAILABLE
+   * @param minter whoever asks for it: grants no scope that it lacks, and none once its own token has ended
+   * @throws AppError UNAUTHORIZED, FORBIDDEN, TOO_MANY_TOKENS, STORE_UNAVAILABLE
    */
   async create({ scopes, userId, name, ttlMs }: TokenRequest, minter: Caller): Promise<{ readonly token: string; readonly stored: StoredToken }> {
     const lacking = scopes.filter((scope) => !minter.scopes.has(scope));
@@ -63,14 +73,18 @@ export class Tokens {
     const { id, token } = makeToken();
     const expiresAt = ttlMs === null ? null : now + ttlMs;
     const stored = { id, digest: digestOf(token), name, userId, scopes, createdAt: now, expiresAt, lastUsedAt: null, useCount: 0 };
+    const add = (): boolean | Promise<boolean> => {
+      this.recheck(minter);
+      return this.#options.store.add(stored);
+    };
     const added = await fromStore(async () => {
-      if (await this.#options.store.add(stored)) return true;
+      if (await add()) return true;
       // Those that have expired are kept to be seen, but not in the way of new ones.
       await this.#options.store.deleteExpired(now);
-      return this.#options.store.add(stored);
+      return add();
     });
     if (!added) throw new AppError('TOO_MANY_TOKENS');
-    this.#options.log.info({ token_id: id, scopes, by: minter.id, expires_at: expiresAt }, 'token made');
+    this.#options.log.info({ token_id: id, scopes, by: minter.id, expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString() }, 'token made');
     return { token, stored };
   }
 
@@ -84,9 +98,10 @@ export class Tokens {
 
   /**
    * Ends a token: no request with it is taken from now on, and what it has begun ends.
-   * @throws AppError TOKEN_NOT_FOUND, STORE_UNAVAILABLE
+   * @throws AppError UNAUTHORIZED (that of whoever asks has ended meanwhile), TOKEN_NOT_FOUND, STORE_UNAVAILABLE
    */
   async revoke(id: string, by: Caller): Promise<void> {
+    this.recheck(by);
     if (!(await fromStore(async () => this.#options.store.delete(id)))) throw new AppError('TOKEN_NOT_FOUND');
     this.#options.log.info({ token_id: id, by: by.id }, 'token revoked');
     this.#options.onRevoked(id);
@@ -95,6 +110,12 @@ export class Tokens {
   /** Writes the uses that are not written yet. */
   async close(): Promise<void> {
     await this.#uses.close();
+  }
+
+  /** What fails is looked up anew, whatever it fails by: none of the ways to fail is told from another by the time that it takes. */
+  #judgeAnew(id: string, digest: Uint8Array): null | Promise<Caller | null> {
+    const { findNow } = this.#options.store;
+    return findNow === null ? null : findNow(id).then((token) => this.#judge(token, digest), unavailable);
   }
 
   /** One way for every credential: whatever is wrong with it, it is hashed, compared and dated before anything is said. */
@@ -110,7 +131,7 @@ export class Tokens {
 }
 
 function unavailable(error: unknown): never {
-  throw new AppError('STORE_UNAVAILABLE', { message: 'The store of tokens cannot be reached.' }, { cause: error });
+  throw error instanceof AppError ? error : storeUnavailable('tokens', error);
 }
 
 async function fromStore<T>(ask: () => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 // The embedded store: one SQLite file of the data directory for sessions and tokens, used by this thread only.
 import { chmodSync, closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { SESSIONS_SCHEMA, sqliteSessions, type SessionStore } from './sqlite.ts';
+import { SESSIONS_SCHEMA, sqliteSessions, type EmbeddedSessions } from './sqlite.ts';
 import type { TokenStore } from './tokens.ts';
 import { sqliteTokens, TOKENS_SCHEMA } from './tokens_sqlite.ts';
 
@@ -9,7 +9,7 @@ import { sqliteTokens, TOKENS_SCHEMA } from './tokens_sqlite.ts';
 const SCHEMA_VERSION = 2;
 
 export interface EmbeddedStore {
-  readonly sessions: SessionStore;
+  readonly sessions: EmbeddedSessions;
   readonly tokens: TokenStore;
   close(): void;
 }

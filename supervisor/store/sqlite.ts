@@ -1,6 +1,6 @@
 // The sessions of the embedded store.
 import type { DatabaseSync } from 'node:sqlite';
-import type { NewTurn, SessionHead, StoredSession } from './session.ts';
+import { checkTurn, type NewTurn, type SessionHistory, type SessionStore, type StoredSession } from './session.ts';
 import { MAX_SESSION_BYTES, MAX_SESSION_ITEMS } from './session.ts';
 
 /** Turns are filed by the session's number, not its name: those of new sessions then lie side by side, in few pages, whatever their names are. */
@@ -28,8 +28,11 @@ export const SESSIONS_SCHEMA = `
   );
 `;
 
-/** Sessions deleted in one go of the sweep, so that it never holds the event loop for long. */
-const SWEEP_BATCH = 200;
+/** Deleted in one go of the sweep, so that it never holds the event loop for longer than some ms: so many sessions, of so many bytes together. */
+const SWEEP_SESSIONS = 200;
+const SWEEP_BYTES = 4 * 1024 * 1024;
+/** What a turn takes to delete beside its bytes, in bytes that take as long. */
+const SWEEP_TURN_BYTES = 1024;
 
 interface PendingAppend {
   readonly turn: NewTurn;
@@ -38,16 +41,13 @@ interface PendingAppend {
   readonly reject: (error: unknown) => void;
 }
 
-export interface SessionStore {
-  /** What is known of a session that has not expired. */
-  find(sessionId: string, now: number): SessionHead | null;
-  /** The newest whole turns that together have at most `maxItems` items, oldest first, each as its JSON array. */
-  turns(sessionId: string, maxItems: number): string[];
-  /** The whole session, for its reader. */
+/** Answers at once; those of a network do not. */
+export interface EmbeddedSessions extends SessionStore {
+  owner(sessionId: string, now: number): string | undefined;
+  history(sessionId: string, maxItems: number, now: number): SessionHistory;
   read(sessionId: string, now: number): StoredSession | null;
-  /** Appends a turn, dropping the oldest ones beyond the bounds. Resolves when it is committed; those of one tick are committed together. */
   append(turn: NewTurn): Promise<void>;
-  delete(sessionId: string): void;
+  delete(sessionId: string): boolean;
   /** Deletes expired sessions, some at a time. @returns whether there may be more */
   sweep(now: number): boolean;
   /** Commits now what was appended in this tick. */
@@ -55,7 +55,7 @@ export interface SessionStore {
 }
 
 /** @param db with the tables of `SESSIONS_SCHEMA` */
-export function sqliteSessions(db: DatabaseSync): SessionStore {
+export function sqliteSessions(db: DatabaseSync): EmbeddedSessions {
   const begin = db.prepare('BEGIN IMMEDIATE');
   const commit = db.prepare('COMMIT');
   const findHead = db.prepare('SELECT owner, user_id, turn_count FROM sessions WHERE session_id = ? AND expires_at > ?');
@@ -77,7 +77,11 @@ export function sqliteSessions(db: DatabaseSync): SessionStore {
   const setSize = db.prepare('UPDATE sessions SET item_count = ?, bytes = ? WHERE number = ?');
   const deleteTurns = db.prepare('DELETE FROM turns WHERE session = (SELECT number FROM sessions WHERE session_id = ?)');
   const deleteSession = db.prepare('DELETE FROM sessions WHERE session_id = ?');
-  const expired = db.prepare('SELECT session_id FROM sessions WHERE expires_at <= ? LIMIT ?');
+  const expired = db.prepare('SELECT number FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?');
+  // The column `bytes` lies behind the items: to read it takes as long as to read those.
+  const turnSizes = db.prepare('SELECT turn, octet_length(items) AS bytes FROM turns WHERE session = ? ORDER BY turn');
+  const deleteTurnsTo = db.prepare('DELETE FROM turns WHERE session = ? AND turn <= ?');
+  const deleteNumber = db.prepare('DELETE FROM sessions WHERE number = ?');
 
   const transaction = (work: () => void): void => {
     begin.run();
@@ -93,6 +97,23 @@ export function sqliteSessions(db: DatabaseSync): SessionStore {
   const remove = (sessionId: string): void => {
     deleteTurns.run(sessionId);
     deleteSession.run(sessionId);
+  };
+
+  /** Deletes a session, or its oldest turns where all of it is too much at once. @returns how many bytes are left to delete */
+  const deleteSome = (session: number, most: number): number => {
+    let left = most;
+    let last: number | undefined;
+    for (const { turn, bytes } of turnSizes.iterate(session) as Iterable<{ turn: number; bytes: number }>) {
+      if (left <= 0) {
+        deleteTurnsTo.run(session, last ?? 0);
+        return left;
+      }
+      last = turn;
+      left -= bytes + SWEEP_TURN_BYTES;
+    }
+    deleteTurnsTo.run(session, last ?? 0);
+    deleteNumber.run(session);
+    return left;
   };
 
   const dropOldest = (session: number, itemCount: number, bytes: number): void => {
@@ -153,19 +174,20 @@ export function sqliteSessions(db: DatabaseSync): SessionStore {
   };
 
   return {
-    find(sessionId, now) {
-      const row = findHead.get(sessionId, now) as { owner: string; user_id: string; turn_count: number } | undefined;
-      return row === undefined ? null : { owner: row.owner, userId: row.user_id, turnCount: row.turn_count };
+    owner(sessionId, now) {
+      return (findHead.get(sessionId, now) as { owner: string } | undefined)?.owner;
     },
-    turns(sessionId, maxItems) {
+    history(sessionId, maxItems, now) {
+      const head = findHead.get(sessionId, now) as { turn_count: number } | undefined;
       const turns: string[] = [];
+      if (head === undefined) return { turnCount: 0, turns };
       let left = maxItems;
       for (const row of newestTurns.iterate(sessionId) as Iterable<{ items: string; item_count: number }>) {
         left -= row.item_count;
         if (left < 0) break;
         turns.push(row.items);
       }
-      return turns.reverse();
+      return { turnCount: head.turn_count, turns: turns.reverse() };
     },
     read(sessionId, now) {
       const row = readHead.get(sessionId, now) as { owner: string; user_id: string; created_at: number; updated_at: number } | undefined;
@@ -175,22 +197,24 @@ export function sqliteSessions(db: DatabaseSync): SessionStore {
     },
     append(turn) {
       return new Promise((resolve, reject) => {
-        const bytes = Buffer.byteLength(turn.items);
-        if (turn.itemCount > MAX_SESSION_ITEMS || bytes > MAX_SESSION_BYTES) {
-          reject(new Error(`one turn of ${turn.itemCount} items and ${bytes} bytes is more than a session may hold`));
-          return;
-        }
+        const bytes = checkTurn(turn);
         pending.push({ turn, bytes, resolve, reject });
         if (pending.length === 1) setImmediate(commitPending);
       });
     },
     delete(sessionId) {
+      const known = findHead.get(sessionId, Date.now()) !== undefined;
       transaction(() => remove(sessionId));
+      return known;
     },
     sweep(now) {
-      const ids = (expired.all(now, SWEEP_BATCH) as { session_id: string }[]).map((row) => row.session_id);
-      if (ids.length > 0) transaction(() => ids.forEach(remove));
-      return ids.length === SWEEP_BATCH;
+      const sessions = (expired.all(now, SWEEP_SESSIONS) as { number: number }[]).map((row) => row.number);
+      let left = SWEEP_BYTES;
+      const sweepSome = (): void => {
+        for (const session of sessions) if (left > 0) left = deleteSome(session, left);
+      };
+      if (sessions.length > 0) transaction(sweepSome);
+      return left <= 0 || sessions.length === SWEEP_SESSIONS;
     },
     commit: commitPending,
   };

@@ -1,13 +1,13 @@
 // Deletes expired sessions in the background, in portions that never hold the event loop for long.
 import type { Logger } from '../log.ts';
-import type { SessionStore } from './sqlite.ts';
+import type { EmbeddedSessions } from './sqlite.ts';
 
 const SWEEP_EVERY_MS = 60_000;
 /** Between portions while there is more: a busy server's sessions must go faster than they come. */
 const NEXT_PORTION_MS = 20;
 
 /** @returns what ends it */
-export function sweepSessions(store: Pick<SessionStore, 'sweep'>, log: Logger): () => void {
+export function sweepSessions(store: Pick<EmbeddedSessions, 'sweep'>, log: Logger): () => void {
   let timer: NodeJS.Timeout;
   const sweep = (): void => {
     let more = false;

@@ -32,6 +32,11 @@ export interface TokenStore {
   readonly isUp: boolean;
   /** null for an id that is unknown or revoked; those that have expired are found. */
   find(id: string): StoredToken | null | Promise<StoredToken | null>;
+  /**
+   * The same, asked anew where `find` may know it from up to a second ago: a token that another machine has just made is found. null: `find` always
+   * says how it is.
+   */
+  readonly findNow: ((id: string) => Promise<StoredToken | null>) | null;
   /** @returns false where there are MAX_TOKENS already */
   add(token: StoredToken): boolean | Promise<boolean>;
   /** All, oldest first. */

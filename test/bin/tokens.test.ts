@@ -153,7 +153,7 @@ t.test('a wrong admin token ends the start, and is not shown', async (t) => {
   });
   t.match(
     await runCommand(['check', 'echo'], { cwd, env: { OAI_ADMIN_TOKEN: 'one-that-is-long-enough' } }),
-    { code: 0, stdout: /^((?!long-enough)[^])*adminToken = \*\*\*/ },
+    { code: 0, stdout: /^((?!long-enough)[^])*OAI_ADMIN_TOKEN = \*\*\*/ },
   );
 });
 

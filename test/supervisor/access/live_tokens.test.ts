@@ -44,7 +44,7 @@ t.test('so are those of one that expires meanwhile', async (t) => {
   const [one, other] = [follow(live, 'a', expiresAt), follow(live, 'b', Date.now() + 3_600_000)];
   t.equal(live.endOf({ id: 'a', expiresAt }), null);
   await waitFor('the cut', () => one.destroyed);
-  t.ok(Date.now() >= expiresAt + 700);
+  t.ok(Date.now() >= expiresAt + 550);
   t.equal(live.endOf({ id: 'a', expiresAt }), 'The token expired.');
   t.notOk(other.destroyed);
 });
@@ -54,6 +54,28 @@ t.test('what was let in just before is cut, though it comes just after', async (
   live.revoke('a');
   const late = follow(live, 'a');
   await waitFor('the cut', () => late.destroyed);
+});
+
+t.test('one that is back, as with the data of its store, is as it was', async (t) => {
+  const live = open(t);
+  live.revoke('a');
+  live.restore('a');
+  live.restore('new');
+  t.equal(live.endOf({ id: 'a', expiresAt: null }), null);
+});
+
+t.test('nor is what is answered under it cut, or what comes while it is answered', async (t) => {
+  const live = open(t);
+  const before = follow(live, 'a');
+  live.revoke('a');
+  const other = follow(live, 'other');
+  live.revoke('other');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  live.restore('a');
+  const later = follow(live, 'a');
+  await waitFor('the cut of another', () => other.destroyed);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  t.notOk(before.destroyed || later.destroyed);
 });
 
 t.test('nothing is remembered of what has been answered, or has gone away', async (t) => {

@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import t from 'tap';
 import { MODES, type Config } from '../../../shared/config.ts';
+import { Secret } from '../../../shared/secret.ts';
 import { createAuthentication, type Authenticate } from '../../../supervisor/access/authentication.ts';
 import { ADMIN } from '../../../supervisor/access/caller.ts';
+import { Limits } from '../../../supervisor/access/limits.ts';
 import { LiveTokens } from '../../../supervisor/access/live_tokens.ts';
 import { impliedScopes, SCOPES, type Scope } from '../../../supervisor/access/scopes.ts';
 import { digestOf, makeToken } from '../../../supervisor/access/token_form.ts';
@@ -16,6 +18,7 @@ import { UPLOAD_LIMITS } from '../../../supervisor/uploads/limits.ts';
 import type { Route } from '../../../supervisor/routes/route.ts';
 import { routeTable } from '../../../supervisor/routes/table.ts';
 import { openEmbeddedStore } from '../../../supervisor/store/embedded.ts';
+import { memoryLimits } from '../../../supervisor/store/limits_memory.ts';
 import { makeFolder } from '../../helpers/folder.ts';
 import { send, type Answer } from '../../helpers/http_client.ts';
 import { nothingIsLeft } from '../../helpers/leftovers.ts';
@@ -23,6 +26,7 @@ import { waitFor } from '../../helpers/wait_for.ts';
 
 const CONFIG = {
   agent: 'a', authEnabled: true, authForced: true, allowedOrigins: [], allowedModes: new Set(MODES), keepAliveMs: 1000, maxMessageBytes: 1000,
+  trustedProxies: [], chatRateLimit: { count: 1, windowMs: 60_000 }, maxConcurrentPerToken: null, adminToken: new Secret(null), redis: null, logging: null,
 } as unknown as Config;
 const ADMIN_TOKEN = 'the-admin-token-of-this-test';
 /** Values for the parameters of paths. */
@@ -31,7 +35,7 @@ const EXAMPLES: Readonly<Record<string, string>> = { interaction_id: '11111111-2
 const embedded = openEmbeddedStore(join(await makeFolder(t), 'state.db'));
 const log = pino({ level: 'silent' });
 const live = new LiveTokens();
-const tokens = new Tokens({ store: embedded.tokens, adminDigest: digestOf(ADMIN_TOKEN), log, onRevoked: (id) => live.revoke(id) });
+const tokens = new Tokens({ store: embedded.tokens, adminDigest: digestOf(ADMIN_TOKEN), log, tokenEnd: live.endOf, onRevoked: (id) => live.revoke(id) });
 const refusals: number[] = [];
 const freshAuthentication = (): Authenticate =>
   createAuthentication({ config: CONFIG, tokens, live, onRefused: (status) => void refusals.push(status) });
@@ -46,8 +50,16 @@ const table = routeTable(app).map((route): Route => ({
   },
 }));
 let authenticate = freshAuthentication();
-const http = createHttpServer({ config: CONFIG, routes: table, authenticate: (...of) => authenticate(...of), log, onResponse: () => undefined });
-const url = `http://127.0.0.1:${await http.listen(0, '127.0.0.1')}`;
+let limits = new Limits(CONFIG, memoryLimits());
+const http = createHttpServer({
+  config: CONFIG,
+  routes: table,
+  authenticate: (...of) => authenticate(...of),
+  limits: { rate: (...of) => limits.rate(...of) },
+  log,
+  onResponse: () => undefined,
+});
+const url = `http://127.0.0.1:${await http.listen({ port: 0, host: '127.0.0.1' })}`;
 
 function nameOf({ method, path }: Route): string {
   return `${method} ${path}`;
@@ -103,6 +115,7 @@ for (const route of table) {
   }
   t.test(`${nameOf(route)} asks for ${scope}`, async (t) => {
     authenticate = freshAuthentication();
+    limits = new Limits(CONFIG, memoryLimits());
     ran.length = 0;
     refusals.length = 0;
     for (const [name, [status, headers]] of Object.entries(REFUSED)) {
@@ -128,6 +141,27 @@ for (const route of table) {
     }
   });
 }
+
+t.test('only requests that start an interaction are counted, and only once they have passed their scope', async (t) => {
+  authenticate = freshAuthentication();
+  const limited = table.filter((route) => route.limited === true);
+  t.strictSame(limited.map(nameOf), ['POST /chat', 'POST /chat/with-files', 'POST /chat/stream', 'POST /chat/stream/with-files']);
+  const chatter = { authorization: `Bearer ${await made(['chat'])}` };
+  const reader = { authorization: `Bearer ${await made(['agent'])}` };
+  for (const route of limited) {
+    limits = new Limits(CONFIG, memoryLimits());
+    for (const [headers, status] of [[{}, 401], [reader, 403], [reader, 403], [chatter, 204], [chatter, 429], [reader, 403]] as const) {
+      const answer = await ask(route, headers);
+      t.equal(answer.status, status, nameOf(route));
+      t.equal(answer.headers['ratelimit-limit'], status === 204 || status === 429 ? '1' : undefined);
+    }
+    t.ok(route.errors.includes('RATE_LIMITED'));
+  }
+  for (const route of table.filter((each) => !limited.includes(each))) {
+    const answer = await ask(route, { 'x-api-key': valid });
+    t.match([answer.status, answer.headers['ratelimit-limit']], [204, undefined], nameOf(route));
+  }
+});
 
 t.test('what is wrong with a token cannot be told from the answer', async (t) => {
   authenticate = freshAuthentication();

@@ -8,7 +8,7 @@ import { digestOf, makeToken } from '../../../supervisor/access/token_form.ts';
 import type { TokenRequest } from '../../../supervisor/access/token_request.ts';
 import { Tokens } from '../../../supervisor/access/tokens.ts';
 import { openEmbeddedStore } from '../../../supervisor/store/embedded.ts';
-import type { TokenStore, TokenUse } from '../../../supervisor/store/tokens.ts';
+import type { StoredToken, TokenStore, TokenUse } from '../../../supervisor/store/tokens.ts';
 import { makeFolder } from '../../helpers/folder.ts';
 import { waitFor } from '../../helpers/wait_for.ts';
 
@@ -21,13 +21,15 @@ async function open(t: Test, change: (store: TokenStore) => Partial<TokenStore> 
   const embedded = openEmbeddedStore(join(await makeFolder(t), 'state.db'));
   const revoked: string[] = [];
   const store: TokenStore = { ...embedded.tokens, ...change(embedded.tokens) };
-  const log = pino({ level: 'silent' });
-  const tokens = new Tokens({ store, adminDigest: digestOf(ADMIN_TOKEN), log, onRevoked: (id) => void revoked.push(id) });
+  const lines: string[] = [];
+  const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
+  const tokenEnd = (token: { readonly id: string } | null): string | null => (token !== null && revoked.includes(token.id) ? 'It was revoked.' : null);
+  const tokens = new Tokens({ store, adminDigest: digestOf(ADMIN_TOKEN), log, tokenEnd, onRevoked: (id) => void revoked.push(id) });
   t.teardown(async () => {
     await tokens.close();
     embedded.close();
   });
-  return { tokens, store: embedded.tokens, revoked };
+  return { tokens, store: embedded.tokens, revoked, lines };
 }
 
 t.test('a token is its user\'s, or its own; the parts before the colon keep both apart from everybody else', async (t) => {
@@ -42,6 +44,15 @@ t.test('a token is its user\'s, or its own; the parts before the colon keep both
   t.equal(new Set([...ids, LOCAL.id, ADMIN.id]).size, ids.length + 2);
   const again = await tokens.create(CHAT, ADMIN);
   t.equal((await tokens.check(again.token))?.id, 'user:alice', 'tokens of one user are one caller');
+});
+
+t.test('a line of the log says that a token was made, by whom, and until when it is valid', async (t) => {
+  const { tokens, lines } = await open(t);
+  const { stored } = await tokens.create({ ...CHAT, ttlMs: 60_000 }, ADMIN);
+  await tokens.create(CHAT, ADMIN);
+  const told = lines.map((line) => JSON.parse(line) as unknown);
+  const until = new Date(stored.expiresAt ?? 0).toISOString();
+  t.match(told, [{ token_id: stored.id, by: 'admin', expires_at: until, msg: 'token made' }, { expires_at: null }]);
 });
 
 t.test('only the digest of a token is kept', async (t) => {
@@ -139,6 +150,26 @@ t.test('revoking tells what is to end, once; an unknown one is not found', async
   t.strictSame(revoked, [stored.id]);
 });
 
+t.test('a token that has ended meanwhile makes none and revokes none, however late that is noticed', async (t) => {
+  let places = 0;
+  const { tokens, store, revoked } = await open(t, (own) => ({
+    add: (token) => places > 0 && own.add(token),
+    deleteExpired() {
+      places += 1;
+      revoked.push('minter');
+    },
+  }));
+  const minter: Caller = { ...ADMIN, token: { id: 'minter', expiresAt: null } };
+  const unauthorized = { code: 'UNAUTHORIZED', details: { headers: { 'WWW-Authenticate': 'Bearer' } } };
+  await t.rejects(tokens.create(CHAT, minter), unauthorized, 'between two questions to the store');
+  await t.rejects(tokens.create(CHAT, minter), unauthorized);
+  t.throws(() => tokens.recheck(minter), unauthorized);
+  await tokens.create(CHAT, ADMIN);
+  const [kept] = await store.list();
+  await t.rejects(tokens.revoke(kept?.id ?? '', minter), unauthorized);
+  t.strictSame([(await store.list()).length, revoked], [1, ['minter']]);
+});
+
 t.test('uses are counted in memory, written together, and kept for the next time where they cannot be', async (t) => {
   const written: ReadonlyMap<string, TokenUse>[] = [];
   let broken = true;
@@ -226,4 +257,31 @@ t.test('a store that answers later is waited for', async (t) => {
   t.equal(await tokens.check(WRONG_SECRET(token)), null);
   await tokens.revoke(stored.id, ADMIN);
   t.equal(await tokens.check(token), null);
+});
+
+t.test('what fails is looked up anew where a store can know better, whatever it fails by; what is valid is not', async (t) => {
+  const anew: string[] = [];
+  const elsewhere = new Map<string, StoredToken>();
+  const { tokens } = await open(t, (store) => ({
+    findNow: async (id) => (anew.push(id), elsewhere.get(id) ?? store.find(id)),
+  }));
+  const [valid, revoked] = [await tokens.create(CHAT, ADMIN), await tokens.create(CHAT, ADMIN)];
+  const expired = await tokens.create({ ...CHAT, ttlMs: 1 }, ADMIN);
+  await tokens.revoke(revoked.stored.id, ADMIN);
+  await waitFor('it to expire', () => Date.now() > (expired.stored.expiresAt ?? 0));
+  t.match(tokens.check(valid.token), { id: 'user:alice' });
+  t.equal(tokens.check('x'), null);
+  t.strictSame(anew, []);
+  for (const token of [makeToken().token, WRONG_SECRET(valid.token), revoked.token, expired.token]) {
+    t.equal(await tokens.check(token), null);
+    t.equal(anew.splice(0).length, 1, token);
+  }
+  const made = makeToken();
+  elsewhere.set(made.id, { ...valid.stored, id: made.id, digest: digestOf(made.token) });
+  t.match(await tokens.check(made.token), { id: 'user:alice' }, 'another machine has just made it');
+});
+
+t.test('a store that cannot tell anew lets nobody in', async (t) => {
+  const { tokens } = await open(t, () => ({ findNow: () => Promise.reject(new Error('ECONNREFUSED redis:6379')) }));
+  await t.rejects(async () => tokens.check(makeToken().token), { code: 'STORE_UNAVAILABLE', message: 'The store of tokens cannot be reached.' });
 });

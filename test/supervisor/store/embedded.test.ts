@@ -50,7 +50,7 @@ t.test('a file of version 1 keeps its sessions, and takes tokens from now on', a
   store.close();
   t.equal(versionOf(file), 2);
   const again = openEmbeddedStore(file);
-  t.strictSame([again.sessions.turns('kept', 9), (await again.tokens.list()).length], [['["a"]'], 1]);
+  t.strictSame([again.sessions.history('kept', 9, 0).turns, (await again.tokens.list()).length], [['["a"]'], 1]);
   again.close();
 });
 

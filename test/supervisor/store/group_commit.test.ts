@@ -37,5 +37,5 @@ t.test('a turn that cannot be written fails alone', async (t) => {
     store.append(turnOf('a')),
   ]);
   t.strictSame(outcomes.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
-  t.strictSame(['a', 'b', 'taken'].map((id) => store.find(id, NOW)?.turnCount), [2, 1, 1]);
+  t.strictSame(['a', 'b', 'taken'].map((id) => store.history(id, 1, NOW).turnCount), [2, 1, 1]);
 });

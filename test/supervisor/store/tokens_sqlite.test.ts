@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
 import { MAX_TOKENS, type StoredToken } from '../../../supervisor/store/tokens.ts';
 import { openEmbeddedStore } from '../../../supervisor/store/embedded.ts';
+import { sqliteTokens } from '../../../supervisor/store/tokens_sqlite.ts';
 import { makeFolder } from '../../helpers/folder.ts';
 
 function tokenOf(id: string, fields: Partial<StoredToken> = {}): StoredToken {
@@ -61,6 +62,32 @@ t.test('uses add up; those of a token that is gone count for nothing', async (t)
   const again = openEmbeddedStore(file);
   t.match(await again.tokens.list(), [{ id: 'a', useCount: 8, lastUsedAt: 20 }]);
   again.close();
+});
+
+t.test('what makes or ends a token is on the disk before it holds; uses need not be', async (t) => {
+  const { file, close } = await open(t);
+  close();
+  const db = new DatabaseSync(file);
+  t.teardown(() => db.close());
+  db.exec('PRAGMA synchronous = NORMAL');
+  const levels: [verb: string, synchronous: unknown][] = [];
+  const prepare = (sql: string): object => {
+    const statement = db.prepare(sql);
+    const run = (...values: never[]): unknown => {
+      levels.push([sql.trim().split(/\s/)[0] ?? '', db.prepare('PRAGMA synchronous').get()?.['synchronous']]);
+      return statement.run(...values);
+    };
+    return { run, all: () => statement.all() };
+  };
+  const watched = { prepare, exec: (sql: string) => db.exec(sql), get isTransaction() { return db.isTransaction; } };
+  const tokens = sqliteTokens(watched as unknown as DatabaseSync);
+  tokens.add(tokenOf('a'));
+  tokens.addUses(new Map([['a', { count: 1, lastUsedAt: 1 }]]));
+  t.throws(() => tokens.add(tokenOf('a')), /UNIQUE/);
+  tokens.delete('a');
+  tokens.addUses(new Map([['a', { count: 1, lastUsedAt: 1 }]]));
+  const [NORMAL, FULL] = [1, 2];
+  t.strictSame(levels, [['INSERT', FULL], ['UPDATE', NORMAL], ['INSERT', FULL], ['DELETE', FULL], ['UPDATE', NORMAL]]);
 });
 
 t.test('expired ones are deleted up to a time', async (t) => {

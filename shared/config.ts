@@ -1,7 +1,9 @@
-// Configuration: flags and environment in, one frozen object out. The tables below are also what `--help` and the README show.
+// Configuration: flags and environment in, one frozen object out. The table of options is also what `--help` and the README show.
 import { z } from 'zod';
-import { adminToken, DAY_S, decimal, flag, origins, seconds, whole } from './config_values.ts';
+import { DAY_S, decimal, seconds, whole, type RateLimit } from './config_values.ts';
 import type { Secret } from './secret.ts';
+import { postgresAddress, redisAddress, type StoreAddress } from './store_address.ts';
+import { VARIABLES, type LogLevel, type VariableName } from './variables.ts';
 
 export const MODES = ['chat', 'agent', 'logs', 'tokens', 'health'] as const;
 export type Mode = (typeof MODES)[number];
@@ -30,6 +32,10 @@ export interface Config {
   readonly workerHeapMb: number;
   readonly configRoot: string;
   readonly dataDir: string;
+  /** Whether a change of the agent's files reloads. */
+  readonly watch: boolean;
+  /** How long a stop goes on accepting, not ready any more, so that balancers look elsewhere first. */
+  readonly drainDelayMs: number;
   readonly authEnabled: boolean;
   readonly authForced: boolean;
   /** Without one, that of the data directory counts. */
@@ -46,14 +52,29 @@ export interface Config {
   readonly keepAliveMs: number;
   readonly resumeMemoryBytes: number;
   readonly allowedOrigins: readonly string[];
+  /** CIDRs of the proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  /** null: the embedded store has the tokens, sessions and limits. */
+  readonly redis: StoreAddress | null;
+  /** Of new interactions, per token or address; null: none. */
+  readonly chatRateLimit: RateLimit | null;
+  /** Interactions at once, per token or address; null: any number. */
+  readonly maxConcurrentPerToken: number | null;
+  /** null: interactions are not logged. */
+  readonly logging: LoggingConfig | null;
   readonly logLevel: LogLevel;
   readonly logFormat: 'text' | 'json';
-  /** Variables that are set, and that this version does not use. */
-  readonly unusedVariables: readonly string[];
 }
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+export interface LoggingConfig {
+  /** null: the log is embedded. */
+  readonly postgres: StoreAddress | null;
+  /** 0: for ever. */
+  readonly retentionDays: number;
+  /** Whether rows have texts. */
+  readonly keepsContent: boolean;
+  readonly spoolMaxBytes: number;
+}
 
 /** A flag or variable whose value is not what it has to be. `kind` decides the exit code: 2 for a flag, 78 for a variable. */
 export class ConfigError extends Error {
@@ -65,49 +86,6 @@ export class ConfigError extends Error {
     this.kind = kind;
   }
 }
-
-interface VariableRow<T> {
-  readonly schema: z.ZodType<T, string>;
-  /** As the README shows it, and as it is parsed where the variable is not set. */
-  readonly fallback: string;
-  readonly doc: string;
-  /** Its value is never shown. */
-  readonly secret: boolean;
-}
-
-const row = <T>(schema: z.ZodType<T, string>, fallback: string, doc: string, secret = false): VariableRow<T> => ({ schema, fallback, doc, secret });
-
-/** The environment variables that the server itself reads, with their defaults. */
-export const VARIABLES = {
-  AGENT_AUTH_ENABLED: row(flag, 'true', 'false: nobody is asked for a token, for nothing'),
-  FORCE_AUTH: row(flag, 'false', 'true: a request from this machine is asked for a token too'),
-  OAI_ADMIN_TOKEN: row(adminToken, '', 'the admin token; where it is not set, one is made at the first start, in the data directory', true),
-  MAX_MESSAGE_SIZE_BYTES: row(whole(1, 67_108_864), '1048576', 'longest `message`, in bytes of UTF-8'),
-  SESSION_TTL_SECONDS: row(seconds(1, 3650 * DAY_S), String(30 * DAY_S), 'how long a session is kept after its last interaction'),
-  CHAT_TIMEOUT_SECONDS: row(seconds(0.1, DAY_S), '600', 'longest interaction, its waiting included'),
-  CHAT_IDLE_TIMEOUT_SECONDS: row(seconds(0.1, DAY_S), '180', 'longest silence of the worker in an interaction'),
-  QUEUE_TIMEOUT_SECONDS: row(seconds(0.1, DAY_S), '30', 'longest wait for a worker'),
-  CANCEL_GRACE_SECONDS: row(seconds(0.1, 3600), '5', 'how long a cancelled agent may take to end'),
-  STUCK_TIMEOUT_SECONDS: row(seconds(2, 3600), '30', 'how long a worker may go without a sign of life'),
-  BOOT_TIMEOUT_SECONDS: row(seconds(0.1, 3600), '30', 'how long a worker may take to load the agent'),
-  DRAIN_TIMEOUT_SECONDS: row(seconds(0, DAY_S), '25', 'how long a stop waits for running interactions'),
-  KEEP_ALIVE_SECONDS: row(seconds(1, 3600), '5', 'how long an idle connection is kept; set it above the idle time of a balancer'),
-  RESUME_MEMORY_MB: row(whole(0, 65_536), '64', 'memory for the events of ended interactions'),
-  ALLOWED_ORIGINS: row(origins, '', 'origins whose pages may use the server (CORS), exact, or `*`'),
-  LOG_LEVEL: row(z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`), 'info', "level of the server's own log, on stderr"),
-  LOG_FORMAT: row(z.enum(['auto', 'text', 'json'], 'text, json or auto'), 'auto', 'auto: text on a terminal, else json'),
-} as const;
-
-export type VariableName = keyof typeof VARIABLES;
-
-/** Read as the default of an option: `PORT` of `--port`, and so on. */
-export const OPTION_VARIABLES = ['PORT', 'CONFIG_ROOT', 'OAI_DATA_DIR'] as const;
-
-/** Read in the workers, from each interaction's environment. */
-export const MODEL_VARIABLES = ['OPENAI_API_KEY', 'OPENAI_BASE_URL'] as const;
-
-/** Of the servers that this one replaces or will grow into: set without effect, which a start says. */
-const UNUSED_VARIABLE = /^(REDIS_(URL|HOST|PORT)|DB_LOGGING_ENABLED|LOGGING_DB_.+|LOG_RETENTION_DAYS|LOG_CONTENT|SPOOL_MAX_MB|RATE_LIMIT_CHAT|MAX_CONCURRENT_PER_TOKEN|TRUSTED_PROXIES)$/;
 
 interface OptionRow {
   readonly flag: string;
@@ -128,12 +106,16 @@ export const SERVE_OPTIONS = {
   workerHeapMb: { flag: '--worker-heap-mb <n>', fallback: '60 % of memory ÷ (2 × workers), within 96–2048', doc: 'heap cap of a worker' },
   configRoot: { flag: '--config-root <dir>', fallback: '$CONFIG_ROOT, .', doc: 'where agents and .env are looked for' },
   dataDir: { flag: '--data-dir <dir>', fallback: '$OAI_DATA_DIR, .oai-agent-server/<agent>', doc: 'the embedded store' },
+  watch: { flag: '--watch', fallback: 'off', doc: "reload when the agent's file, .env or a module of its own that it imports changes" },
+  drainDelay: { flag: '--drain-delay <s>', fallback: '0', doc: 'at a stop: not ready, but still accepting, for so long' },
 } as const satisfies Record<string, OptionRow>;
 
 export type ServeOption = keyof typeof SERVE_OPTIONS;
 
-/** The options as the command line gave them: strings, or absent. `allowedModes` are single words. */
-export type ServeFlags = Partial<Readonly<Record<Exclude<ServeOption, 'allowedModes'>, string>>> & { readonly allowedModes?: readonly string[] };
+/** The options as the command line gave them: strings, or absent. `allowedModes` are single words, `watch` is a switch. */
+export type ServeFlags = Partial<Readonly<Record<TextOption, string>>> & { readonly allowedModes?: readonly string[]; readonly watch?: boolean };
+
+type TextOption = Exclude<ServeOption, 'allowedModes' | 'watch'>;
 
 const modeSchema = z.enum(MODES, `words of ${MODES.join(', ')}`);
 const MAX_WORKERS = 256;
@@ -151,20 +133,30 @@ export function parseConfig(
   machine: Machine,
   isTerminal: boolean,
 ): Config {
-  const option = <T>(name: Exclude<ServeOption, 'allowedModes'>, schema: z.ZodType<T, string>): T | null => {
+  const option = <T>(name: TextOption, schema: z.ZodType<T, string>): T | null => {
     const text = flags[name];
     return text === undefined ? null : parse('flag', SERVE_OPTIONS[name].flag.match(/--[a-z-]+/)?.[0] ?? name, text, schema);
   };
-  const variable = <N extends VariableName>(name: N) =>
-    parse('variable', name, set(env[name]) ?? VARIABLES[name].fallback, VARIABLES[name].schema as never, VARIABLES[name].secret) as z.output<
-      (typeof VARIABLES)[N]['schema']
-    >;
-
+  const variable = variablesOf(env);
   const portSchema = whole(0, 65_535);
   const portOfEnv = set(env['PORT']);
   const workers = option('workers', whole(1, MAX_WORKERS)) ?? Math.max(1, Math.min(machine.parallelism, 8));
   const logFormat = variable('LOG_FORMAT');
   const nonEmpty = z.string().min(1, 'a path that is not empty');
+  // Read where the log is off, too: what is not valid is told before somebody turns it on.
+  const logging: LoggingConfig = {
+    postgres: postgresAddress(variable('LOGGING_DB_URL'), {
+      host: variable('LOGGING_DB_HOST'),
+      port: variable('LOGGING_DB_PORT'),
+      name: variable('LOGGING_DB_NAME'),
+      user: variable('LOGGING_DB_USER'),
+      password: variable('LOGGING_DB_PASSWORD'),
+      sslMode: variable('LOGGING_DB_SSLMODE'),
+    }),
+    retentionDays: variable('LOG_RETENTION_DAYS'),
+    keepsContent: variable('LOG_CONTENT'),
+    spoolMaxBytes: variable('SPOOL_MAX_MB') * 1024 * 1024,
+  };
   return Object.freeze({
     agent,
     port: option('port', portSchema) ?? (portOfEnv === undefined ? null : parse('variable', 'PORT', portOfEnv, portSchema)),
@@ -178,6 +170,8 @@ export function parseConfig(
     workerHeapMb: option('workerHeapMb', whole(32, 1_048_576)) ?? defaultHeapMb(machine.memoryMb, workers),
     configRoot: option('configRoot', nonEmpty) ?? set(env['CONFIG_ROOT']) ?? '.',
     dataDir: option('dataDir', nonEmpty) ?? set(env['OAI_DATA_DIR']) ?? `.oai-agent-server/${agentSlug}`,
+    watch: flags.watch === true,
+    drainDelayMs: option('drainDelay', seconds(0, DAY_S)) ?? 0,
     authEnabled: variable('AGENT_AUTH_ENABLED'),
     authForced: variable('FORCE_AUTH'),
     adminToken: variable('OAI_ADMIN_TOKEN'),
@@ -193,10 +187,28 @@ export function parseConfig(
     keepAliveMs: variable('KEEP_ALIVE_SECONDS'),
     resumeMemoryBytes: variable('RESUME_MEMORY_MB') * 1024 * 1024,
     allowedOrigins: variable('ALLOWED_ORIGINS'),
+    trustedProxies: variable('TRUSTED_PROXIES'),
+    redis: redisOf(env),
+    chatRateLimit: variable('RATE_LIMIT_CHAT'),
+    maxConcurrentPerToken: variable('MAX_CONCURRENT_PER_TOKEN'),
+    logging: variable('DB_LOGGING_ENABLED') ? logging : null,
     logLevel: variable('LOG_LEVEL'),
-    unusedVariables: Object.keys(env).filter((name) => UNUSED_VARIABLE.test(name) && set(env[name]) !== undefined),
     logFormat: logFormat === 'auto' ? (isTerminal ? 'text' : 'json') : logFormat,
   });
+}
+
+/** @returns the Redis that the environment names; null where it names none @throws ConfigError */
+export function redisOf(env: Readonly<Record<string, string | undefined>>): StoreAddress | null {
+  const variable = variablesOf(env);
+  return redisAddress(variable('REDIS_URL'), variable('REDIS_HOST'), variable('REDIS_PORT'));
+}
+
+/** Reads variables by their name, or their defaults. */
+function variablesOf(env: Readonly<Record<string, string | undefined>>) {
+  return <N extends VariableName>(name: N) =>
+    parse('variable', name, set(env[name]) ?? VARIABLES[name].fallback, VARIABLES[name].schema as never, VARIABLES[name].secret) as z.output<
+      (typeof VARIABLES)[N]['schema']
+    >;
 }
 
 /** 60 % of memory shared out, twice the workers because a reload runs two generations at once. */

@@ -43,3 +43,60 @@ export const adminToken = z
   .string()
   .regex(/^([\x21-\x7e]{16,256})?$/, 'from 16 to 256 characters of ASCII without spaces')
   .transform((text) => new Secret(text === '' ? null : text));
+
+/** One that may also be left out. */
+export const optional = <T>(schema: z.ZodType<T, string>) => z.literal('').transform(() => null).or(schema);
+
+export interface RateLimit {
+  readonly count: number;
+  readonly windowMs: number;
+}
+
+const WINDOWS_MS = { second: 1000, minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
+const RATE = /^([1-9]\d{0,8})\/(second|minute|hour|day)$/;
+
+export const rateLimit = z
+  .string()
+  .refine((text) => text === '' || RATE.test(text), 'a limit such as 60/minute: a whole number, a slash, and second, minute, hour or day')
+  .transform((text): RateLimit | null => {
+    const [, count, unit] = RATE.exec(text) ?? [];
+    return count === undefined ? null : { count: Number(count), windowMs: WINDOWS_MS[unit as keyof typeof WINDOWS_MS] };
+  });
+
+/** As it is written. */
+export function shownRate({ count, windowMs }: RateLimit): string {
+  const [unit] = Object.entries(WINDOWS_MS).find(([, ms]) => ms === windowMs) ?? [];
+  return `${count}/${unit}`;
+}
+
+const address = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+
+export const cidrs = z
+  .string()
+  .transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== ''))
+  .refine((list) => list.every((part) => address.safeParse(part).success), 'addresses or CIDRs such as 10.0.0.0/8, separated by commas');
+
+export const hostName = z.string().regex(/^[A-Za-z0-9.:_-]{0,255}$/, 'a host name or an address');
+
+export const redisUrl = z
+  .string()
+  .refine((text) => text === '' || isRedisUrl(text), 'a URL such as redis://:password@host:6379/0')
+  .transform((text) => new Secret(text === '' ? null : text));
+
+function isRedisUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^rediss?:$/.test(url.protocol) && url.hostname !== '' && /^(\/\d*)?$/.test(url.pathname) && url.search === '' && url.hash === '';
+}
+
+/** As in a URL of PostgreSQL; null: not said. */
+export const sslMode = z.enum(['', 'disable', 'require', 'verify-full'], 'disable, require or verify-full').transform((text) => (text === '' ? null : text));
+
+export const postgresUrl = z
+  .string()
+  .refine((text) => text === '' || isPostgresUrl(text), 'a URL such as postgres://user:password@host:5432/agent_logs')
+  .transform((text) => new Secret(text === '' ? null : text));
+
+function isPostgresUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.hostname !== '' && /^\/[^/]+$/.test(url.pathname);
+}

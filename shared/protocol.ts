@@ -24,8 +24,35 @@ export interface ServeTask {
   readonly temperature: number | null;
   readonly maxTokens: number | null;
   readonly concurrency: number;
+  /** Whether to tell which files the agent's modules load. */
+  readonly tellsFiles: boolean;
+  /** The agent's own modules as far as the generation has them; none for its first workers. */
+  readonly modules: GenerationModules;
   /** See `SharedState`. */
   readonly shared: SharedArrayBuffer;
+}
+
+/** What the agent's own modules were when the generation's workers first imported them, so that those that start later run the same. */
+export interface GenerationModules {
+  readonly read: readonly ReadModule[];
+  readonly found: readonly FoundModule[];
+}
+
+export interface ReadModule {
+  readonly url: string;
+  /** As Node's loader names it, such as `module-typescript`. */
+  readonly format: string;
+  /** The file's content, in memory that all threads share. */
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
+}
+
+/** Where an import led. */
+export interface FoundModule {
+  /** What was asked for: how, from where, by which words. */
+  readonly request: string;
+  readonly url: string;
+  /** Where none is known yet, null would keep Node from finding out. */
+  readonly format: string | undefined;
 }
 
 /**
@@ -71,8 +98,8 @@ export interface InteractionTask {
 export type SupervisorFrame =
   /** Start this interaction, if its claim can be won. */
   | { readonly type: 'run'; readonly task: InteractionTask }
-  /** Abort it; its `ended` frame still comes. */
-  | { readonly type: 'cancel'; readonly id: string }
+  /** Abort it; its `ended` frame still comes. What its agent's code does for longer than the grace is told by a `deaf` frame. */
+  | { readonly type: 'cancel'; readonly id: string; readonly graceMs: number }
   /** The reader has taken so much more. */
   | { readonly type: 'credit'; readonly id: string; readonly units: number }
   /** So much of the agent's log text has been written. */
@@ -83,7 +110,7 @@ export type SupervisorFrame =
 /** Worker → supervisor. */
 export type WorkerFrame =
   /** The agent is loaded. */
-  | { readonly type: 'ready'; readonly facts: AgentFacts }
+  | { readonly type: 'ready'; readonly facts: AgentFacts; readonly lastingHeap: HeapFigures }
   /** It is not, and this is why. */
   | { readonly type: 'load_failed'; readonly reason: LoadFailure }
   /** The interaction has entered its environment; the model that will answer, where it is known. */
@@ -96,20 +123,35 @@ export type WorkerFrame =
   | { readonly type: 'events'; readonly id: string; readonly events: readonly string[] }
   /** The one last frame of an interaction. */
   | { readonly type: 'ended'; readonly id: string; readonly end: InteractionEnd }
+  /** Code of this interaction, which was cancelled and has ended, still runs after its grace: only the end of the worker ends it. */
+  | { readonly type: 'deaf'; readonly id: string }
   /** The MCP servers' states, all of them, whenever one has changed; and the processes that the worker holds, to be ended with it. */
   | { readonly type: 'mcps'; readonly servers: readonly McpServerState[]; readonly pids: readonly number[] }
+  /** Local files that the agent's modules have loaded since the last such frame; absolute paths. Those of its start come before `ready` and `load_failed`. */
+  | { readonly type: 'files'; readonly files: readonly string[] }
+  /** What it had to look for and to read itself of the agent's modules since the last such frame. Those of its start come before `ready`. */
+  | { readonly type: 'modules'; readonly modules: GenerationModules }
   /** Something the agent printed or logged, with the interaction that did. */
   | { readonly type: 'log'; readonly id: string | null; readonly level: LogFrameLevel; readonly text: string }
   /** An error came out of no await: told of its interaction if that can be known, and the worker must be replaced. */
   | { readonly type: 'stray'; readonly id: string | null }
-  /** Twice a second: heap in use, and how late the event loop was. */
-  | { readonly type: 'gauges'; readonly heapMb: number; readonly eventLoopLagMs: number };
+  /** Twice a second: heap in use, what the latest full collection has left of it, and how late the event loop was. */
+  | { readonly type: 'gauges'; readonly heapMb: number; readonly lastingHeap: HeapFigures; readonly eventLoopLagMs: number };
+
+/** What a worker's heap holds that no collection frees. */
+export interface HeapFigures {
+  readonly mb: number;
+  /** The most that it may be; more, and the thread ends. */
+  readonly capMb: number;
+}
 
 export type InteractionEnd =
   | {
       readonly status: 'success';
       /** The last message as a JSON string, quotes included: `OutputContent.content`, and `response` of `POST /chat`. */
       readonly contentJson: string;
+      /** The one that answered, where that is known. */
+      readonly model: ModelName | null;
       /** The other members of the `OutputContent` as JSON without braces: `"agent":…,"tool_calls":[…]`. */
       readonly restJson: string;
       /** JSON array of the turn's session items. */
@@ -150,6 +192,10 @@ export interface AgentFacts {
   readonly agents: readonly string[];
   readonly prompts: readonly Prompt[];
   readonly requestEnv: readonly string[];
+  /** Whoever may chat may also ask for a worker of its own for an interaction. */
+  readonly allowReinitialize: boolean;
+  /** What a new version has to answer before it takes over; null: nothing. */
+  readonly smokeTest: string | null;
   /** Most session items that the model is given. */
   readonly maxItems: number;
   /** The agent's own port, where it names one. */

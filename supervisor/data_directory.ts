@@ -19,9 +19,10 @@ export interface DataDirectory {
 
 /**
  * Makes the directory and takes its lock, which ends with the process however that ends.
+ * @param pid of the process that signals are for: this one, or its launcher
  * @throws StartError when another server has it, or when it cannot be written
  */
-export async function openDataDirectory(path: string): Promise<DataDirectory> {
+export async function openDataDirectory(path: string, pid = process.pid): Promise<DataDirectory> {
   const file = (name: string): string => join(path, name);
   try {
     // The mode of a directory that was there before is its owner's business.
@@ -29,10 +30,10 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
   } catch (error) {
     throw new StartError(1, `the data directory ${path} cannot be used: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
   }
-  const lock = await takeLock(path, file);
+  const lock = await takeLock(path, file, pid);
   return {
     file,
-    announce: (url, agent) => writeFile(file('server.json'), JSON.stringify({ pid: process.pid, url, agent }), { mode: 0o600 }),
+    announce: (url, agent) => writeFile(file('server.json'), JSON.stringify({ pid, supervisor_pid: process.pid, url, agent }), { mode: 0o600 }),
     close() {
       rmSync(file('server.json'), { force: true });
       rmSync(file('pid'), { force: true });
@@ -42,7 +43,7 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
 }
 
 /** SQLite's exclusive lock is a lock of the operating system: a process that is killed has none any more. */
-async function takeLock(path: string, file: (name: string) => string): Promise<DatabaseSync> {
+async function takeLock(path: string, file: (name: string) => string, pid: number): Promise<DatabaseSync> {
   let lock: DatabaseSync | undefined;
   try {
     lock = new DatabaseSync(file('lock.db'));
@@ -50,10 +51,10 @@ async function takeLock(path: string, file: (name: string) => string): Promise<D
   } catch (error) {
     lock?.close();
     if (!isBusy(error)) throw new StartError(1, `the data directory ${path} cannot be used: ${error instanceof Error ? error.message : String(error)}`);
-    const pid = await readFile(file('pid'), 'utf8').catch(() => 'unknown');
-    throw new DirectoryInUse(1, `the data directory ${path} is in use by the server with pid ${pid}; choose another with --data-dir`);
+    const other = await readFile(file('pid'), 'utf8').catch(() => 'unknown');
+    throw new DirectoryInUse(1, `the data directory ${path} is in use by the server with pid ${other}; choose another with --data-dir`);
   }
-  await writeFile(file('pid'), String(process.pid), { mode: 0o600 });
+  await writeFile(file('pid'), String(pid), { mode: 0o600 });
   return lock;
 }
 

@@ -1,6 +1,6 @@
 // The server's own log: structured lines on stderr, as text for a person at a terminal or as JSON for everything else.
 import { pino, type Logger as PinoLogger } from 'pino';
-import type { LogLevel } from '../shared/config.ts';
+import type { LogLevel } from '../shared/variables.ts';
 
 export type Logger = PinoLogger;
 

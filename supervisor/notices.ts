@@ -5,7 +5,8 @@ import type { AdminToken } from './access/admin_token.ts';
 
 /** What is told of the tokens. */
 export interface TokenNotice {
-  readonly count: number;
+  /** null: not known, as their store is away. */
+  readonly count: number | null;
   readonly adminToken: AdminToken;
   /** Whether a person sees the lines: nothing else is shown the admin token. */
   readonly isTerminal: boolean;
@@ -18,16 +19,31 @@ export function startNotices(config: Config, facts: AgentFacts, nodeOptions: rea
   const model = facts.model === null ? 'as the agent chooses' : `${facts.model.model_id} (${facts.model.provider})`;
   return [
     `model: ${model}`,
-    `sessions: embedded, in ${config.dataDir} (--data-dir)`,
+    `store: ${storeOf(config)}`,
+    `log: ${logOf(config)}`,
     `access: ${accessOf(config)}`,
     ...(config.authEnabled ? [`tokens: ${tokensOf(tokens)}`] : []),
-    ...facts.warnings.map((warning) => `warning: ${warning}`),
-    ...(config.authEnabled || isLoopback(config.host)
-      ? []
-      : [`warning: AGENT_AUTH_ENABLED=false, so whoever reaches ${config.host} may do everything`]),
+    ...[...facts.warnings, ...configWarnings(config)].map((warning) => `warning: ${warning}`),
     ...(heapOption === undefined ? [] : [`warning: ${heapOption} caps the heap of each worker too, whatever --worker-heap-mb says`]),
-    ...(config.unusedVariables.length === 0 ? [] : [`warning: this version does not use ${config.unusedVariables.join(', ')}`]),
   ];
+}
+
+/** What is unsafe, or does not fit together, in a configuration. */
+export function configWarnings({ authEnabled, host, keepAliveMs, drainTimeoutMs }: Config): string[] {
+  const times = `KEEP_ALIVE_SECONDS=${keepAliveMs / 1000} is not below DRAIN_TIMEOUT_SECONDS=${drainTimeoutMs / 1000}`;
+  return [
+    ...(authEnabled || isLoopback(host) ? [] : [`AGENT_AUTH_ENABLED=false, so whoever reaches ${host} may do everything`]),
+    ...(keepAliveMs < drainTimeoutMs ? [] : [`${times}, so a stop waits for idle connections until that deadline, and cuts them`]),
+  ];
+}
+
+function storeOf({ redis, dataDir }: Config): string {
+  return redis === null ? `embedded, in ${dataDir} (--data-dir, REDIS_URL)` : `Redis at ${redis.shown} (REDIS_URL); the rest in ${dataDir} (--data-dir)`;
+}
+
+function logOf({ logging, dataDir }: Config): string {
+  if (logging === null) return 'none of the interactions (DB_LOGGING_ENABLED)';
+  return logging.postgres === null ? `embedded, in ${dataDir} (LOGGING_DB_URL)` : `PostgreSQL at ${logging.postgres.shown} (LOGGING_DB_URL)`;
 }
 
 function accessOf(config: Config): string {
@@ -38,7 +54,7 @@ function accessOf(config: Config): string {
 
 function tokensOf({ count, adminToken: { place, made }, isTerminal }: TokenNotice): string {
   const where = place === 'OAI_ADMIN_TOKEN' ? place : `in ${place} (OAI_ADMIN_TOKEN)`;
-  return `${count}; the admin token is ${where}${made === null || !isTerminal ? '' : `: ${made.reveal()}`}`;
+  return `${count ?? 'how many is not known, as their store does not answer'}; the admin token is ${where}${made === null || !isTerminal ? '' : `: ${made.reveal()}`}`;
 }
 
 function isLoopback(host: string): boolean {

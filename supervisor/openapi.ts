@@ -42,7 +42,7 @@ function operationOf(route: Route): unknown {
     responses: {
       [success.status]: {
         description: success.description,
-        ...(hasBody ? { content: { [contentType]: success.schema === undefined ? {} : { schema: jsonSchema(success.schema) } } } : {}),
+        ...(hasBody ? { content: { [contentType]: success.schema === undefined ? {} : { schema: jsonSchema(success.schema) }, ...otherContent(success.otherTypes) } } : {}),
       },
       ...errorResponses([...COMMON_ERRORS, ...(route.scope === 'open' ? [] : ACCESS_ERRORS), ...route.errors]),
     },
@@ -51,8 +51,17 @@ function operationOf(route: Route): unknown {
 
 function parametersOf(route: Route): unknown[] {
   const inPath = [...route.path.matchAll(/\{([a-z_]+)\}/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
+  const inQuery = Object.entries(route.query?.shape ?? {}).map(([name, schema]) => {
+    const { description, ...rest } = jsonSchema(schema as z.ZodType) as { description?: string };
+    return { name, in: 'query', required: false, ...(description === undefined ? {} : { description }), schema: rest };
+  });
   const resumes = route.streams === true && route.method === 'GET';
-  return resumes ? [...inPath, { name: 'Last-Event-ID', in: 'header', required: false, schema: { type: 'integer', minimum: 0 } }] : inPath;
+  const inHeader = resumes ? [{ name: 'Last-Event-ID', in: 'header', required: false, schema: { type: 'integer', minimum: 0 } }] : [];
+  return [...inPath, ...inQuery, ...inHeader];
+}
+
+function otherContent(types: readonly string[] = []): Record<string, unknown> {
+  return Object.fromEntries(types.map((type) => [type, { schema: { type: 'string' } }]));
 }
 
 function errorResponses(codes: readonly ErrorCode[]): Record<string, unknown> {

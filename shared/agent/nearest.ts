@@ -1,11 +1,11 @@
 // Finds the word that was probably meant.
 
-/** The nearest of the known words; null when none is near enough to be a misspelling. */
-export function nearest(word: string, known: readonly string[]): string | null {
+/** The nearest of the known words; null when none is near enough to be a misspelling. @param mostLetters how many may differ, whatever its length */
+export function nearest(word: string, known: readonly string[], mostLetters = Number.POSITIVE_INFINITY): string | null {
   const plain = (text: string) => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
   const measured = known.map((candidate) => ({ candidate, distance: distanceOf(plain(word), plain(candidate)) }));
   const best = measured.sort((a, b) => a.distance - b.distance)[0];
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(word.length / 3)) ? best.candidate : null;
+  return best !== undefined && best.distance <= Math.min(mostLetters, Math.max(1, Math.floor(word.length / 3))) ? best.candidate : null;
 }
 
 /** Optimal string alignment: insertions, deletions, changes, and neighbours that changed places, one row of the table at a time. */

@@ -1,5 +1,5 @@
 // Which variables a request may never be allowed to set, and why.
-import { OPTION_VARIABLES, VARIABLES } from '../config.ts';
+import { OPTION_VARIABLES, VARIABLES } from '../variables.ts';
 import { isHttpField } from './http_fields.ts';
 
 /** Names that an interaction's environment can have from a request. */

@@ -8,7 +8,6 @@ const LONGEST_TIMEOUT_MS = 86_400_000;
 
 /** What the engine itself puts into a request. */
 const RESERVED_PARAMS = ['model', 'input', 'messages', 'instructions', 'tools', 'stream', 'stream_options'];
-const LATER = 'not supported by this version yet';
 
 const text = z.string('expected text');
 const word = text.min(1, 'expected text that is not empty');
@@ -105,8 +104,10 @@ const common = {
   prompts: list(prompt).default([]),
   environment: environment.default([]),
   request_env: requestEnv.default([]),
+  allow_reinitialize: z.boolean('expected true or false').default(false),
   port: whole(0, 65_535).nullable().default(null),
   tags: list(word).default([]),
+  smoke_test: text.min(1, 'expected a message that is not empty').max(1000, 'expected at most 1000 characters').optional(),
 };
 
 export const declarativeSchema = z.strictObject({
@@ -116,7 +117,6 @@ export const declarativeSchema = z.strictObject({
   max_turns: maxTurns.default(10),
   tools: list(toolModule).default([]),
   memory,
-  allow_reinitialize: z.literal(false, LATER).default(false),
   mcps: mcps.default({}),
   agents: list(usedAgent).default([]),
   output_schema: outputSchema.optional(),
@@ -133,8 +133,10 @@ export const sdkSchema = z.strictObject({
   prompts: common.prompts,
   environment: common.environment,
   request_env: common.request_env,
+  allow_reinitialize: common.allow_reinitialize,
   port: common.port,
   tags: common.tags,
+  smoke_test: common.smoke_test,
   max_turns: maxTurns.optional(),
   memory,
 });

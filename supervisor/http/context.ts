@@ -6,10 +6,14 @@ export interface RequestContext {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly requestId: string;
+  /** As in the request line, without the query. */
+  readonly path: string;
   /** Percent-decoded parts of the path, by the names in the route's pattern. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly caller: Caller;
+  /** Whose limits count; empty on a route that is not `limited`. */
+  readonly limitKey: string;
 }
 
 /** Sends JSON that is text already. */

@@ -1,8 +1,8 @@
 // Cross-origin access for the pages of ALLOWED_ORIGINS, and for no other.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-const REQUEST_HEADERS = 'authorization, content-type, x-api-key, api-token, last-event-id, x-request-id';
-const EXPOSED_HEADERS = 'x-request-id, x-interaction-id, x-session-id, retry-after';
+const REQUEST_HEADERS = 'authorization, x-api-key, api-token, api_token, content-type, last-event-id, x-request-id';
+const EXPOSED_HEADERS = 'x-request-id, x-interaction-id, x-session-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset';
 const PREFLIGHT_AGE_S = 600;
 
 /** Adds the fields that let a page of an allowed origin read the answer; on a preflight also those that let it send the request. */

@@ -1,11 +1,13 @@
 // The HTTP server: every request passes the same checks in the same order, and every failure becomes a problem.
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
+import { Server as NetServer, type AddressInfo, type ListenOptions, type Socket } from 'node:net';
 import type { Config } from '../../shared/config.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { Authenticate } from '../access/authentication.ts';
 import { NOBODY, type Caller } from '../access/caller.ts';
+import { createClientAddress } from '../access/client_address.ts';
+import { limitKeyOf, type Limits } from '../access/limits.ts';
 import type { Logger } from '../log.ts';
 import type { Route } from '../routes/route.ts';
 import { sendEmpty, type RequestContext } from './context.ts';
@@ -23,6 +25,8 @@ const UNREAD_BODY_MS = 60_000;
 /** An answer that is complete, and of which its reader takes nothing for so long, is given up. */
 const UNREAD_MS = 60_000;
 const UNREAD_SWEEP_MS = 10_000;
+/** That requests are refused for want of the store is logged this often, not each time. */
+const STORE_LOG_MS = 5_000;
 /** As nginx counts a client that went away before any answer. */
 const CLIENT_GONE = 499;
 const REQUEST_ID = /^[\w.-]{1,128}$/;
@@ -31,28 +35,42 @@ export interface HttpServerOptions {
   readonly config: Config;
   readonly routes: readonly Route[];
   readonly authenticate: Authenticate;
+  readonly limits: Pick<Limits, 'rate'>;
   readonly log: Logger;
   onResponse(route: Route | null, status: number): void;
 }
 
 export interface HttpServer {
-  /** @returns the port @throws the error of the socket, such as EADDRINUSE */
-  listen(port: number, host: string): Promise<number>;
+  /** @param where an address, or a socket that is bound to one @returns the port @throws the error of the socket, such as EADDRINUSE */
+  listen(where: ListenOptions | Socket): Promise<number>;
   /** Accepts no connection any more, and every answer closes its own; resolves when the last one has ended by itself. */
   close(): Promise<void>;
+  /** After `close`: no connection waits for its client any more. Idle ones end now, the others with their answer. */
+  hurry(): void;
   /** Ends all connections at once. */
   destroy(): void;
 }
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { config, log, authenticate } = options;
+  const { config, log, authenticate, limits } = options;
+  const clientAddressOf = createClientAddress(() => config.trustedProxies);
   const find = compileRoutes(options.routes);
   /** Begun and not over: a stop tells them to close their connections. */
   const open = new Set<ServerResponse>();
   const sweep = setInterval(() => open.forEach(limitUnread), UNREAD_SWEEP_MS);
   let closing = false;
+  let hurried = false;
+  let storeLoggedAt = Number.NEGATIVE_INFINITY;
+  /** Why the store refuses is told to no client: where it is full, or forbids something, that is nowhere else to be read. */
+  const logStore = ({ cause }: AppError): void => {
+    if (!(cause instanceof Error) || performance.now() - storeLoggedAt < STORE_LOG_MS) return;
+    storeLoggedAt = performance.now();
+    log.warn({ reason: cause.message }, 'requests are refused, as the store fails');
+  };
 
   const respond = (request: IncomingMessage, response: ServerResponse): void => {
+    // It was closed for what it sent before this, in the same piece.
+    if (request.socket.destroyed) return;
     const requestId = requestIdOf(request);
     let route: Route | null = null;
     response.setHeader('X-Request-ID', requestId);
@@ -63,12 +81,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const { socket } = request;
     response.once('close', () => {
       open.delete(response);
-      if (!request.complete && !socket.destroyed) setTimeout(() => request.complete || socket.destroy(), UNREAD_BODY_MS).unref();
+      if (hurried) socket.destroySoon();
+      else if (!request.complete && !socket.destroyed) setTimeout(() => request.complete || socket.destroy(), UNREAD_BODY_MS).unref();
       options.onResponse(route, response.headersSent ? response.statusCode : CLIENT_GONE);
     });
     const fail = (error: unknown): void => {
       const told = toAppError(error);
       if (told.code === 'INTERNAL') log.error({ err: told.cause, request_id: requestId }, 'a request failed');
+      if (told.code === 'STORE_UNAVAILABLE') logStore(told);
       sendProblem(response, told, requestId);
     };
     try {
@@ -85,8 +105,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const handle = (caller: Caller): void | Promise<void> => {
         // The caller may have been found out after its connection went away: what it asked for is not done then.
         if (request.socket.destroyed) return;
-        const context: RequestContext = { request, response, requestId, params: match.params, query: new URLSearchParams(query), caller };
-        return chosen.handle(context);
+        const limitKey = chosen.limited === true ? limitKeyOf(caller, clientAddressOf(request)) : '';
+        const { params } = match;
+        const context: RequestContext = { request, response, requestId, path, params, query: new URLSearchParams(query), caller, limitKey };
+        chosen.authorize?.(context);
+        const counted = chosen.limited === true ? limits.rate(limitKey, response) : undefined;
+        if (counted === undefined) return chosen.handle(context);
+        return counted.then(() => (request.socket.destroyed ? undefined : chosen.handle(context)));
       };
       const caller = chosen.scope === 'open' ? NOBODY : authenticate(request, response, chosen.scope);
       const handled = caller instanceof Promise ? caller.then(handle) : handle(caller);
@@ -118,7 +143,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   });
   server.on('connect', (_request: IncomingMessage, socket: Socket) => refuse(socket, 'CONNECT'));
   return {
-    listen: (port, host) => listen(server, port, host),
+    listen: (where) => listen(server, where),
     close: () =>
       new Promise((resolve) => {
         closing = true;
@@ -126,6 +151,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         // http's own close() resets idle connections, on which a client may be sending its next request, and stops the timeouts of slow ones.
         NetServer.prototype.close.call(server, () => resolve());
       }),
+    hurry: () => {
+      hurried = true;
+      server.closeIdleConnections();
+    },
     destroy: () => {
       clearInterval(sweep);
       server.closeAllConnections();
@@ -139,10 +168,10 @@ function limitUnread(response: ServerResponse): void {
   response.setTimeout(UNREAD_MS, () => response.destroy());
 }
 
-function listen(server: Server, port: number, host: string): Promise<number> {
+function listen(server: Server, where: ListenOptions | Socket): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
+    server.listen(where, () => {
       server.off('error', reject);
       resolve((server.address() as AddressInfo).port);
     });

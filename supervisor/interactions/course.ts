@@ -1,10 +1,12 @@
 // What only a live interaction needs: where it is on its way, since when, and what ends it.
 import type { EndCode } from '../../shared/errors.ts';
 import { CREDIT_WINDOW } from '../../shared/protocol.ts';
-import type { Job } from '../workers/dispatcher.ts';
+import type { Place } from '../store/order.ts';
+import type { Job } from '../workers/job.ts';
+import type { OwnWorker } from '../workers/own_worker.ts';
 import type { Slot } from '../workers/slot.ts';
 import type { SlotListener } from '../workers/slot_listener.ts';
-import type { Interaction } from './interaction.ts';
+import type { Interaction, Outcome } from './interaction.ts';
 
 /** Taken events are told to the worker in portions, not one by one; in UTF-16 units of their JSON. */
 const CREDIT_PORTION = CREDIT_WINDOW / 4;
@@ -13,14 +15,18 @@ export interface Course {
   readonly interaction: Interaction;
   /** Set once its session lets it go on. */
   job: Job | null;
+  /** It is to have a worker of its own: that one. */
+  readonly own: OwnWorker | null;
   /** The worker that has it. */
   slot: Slot | null;
   /** How often it was given to a worker. */
   attempts: number;
   /** It waits for its session, with a place in the queue promised. */
   reserved: boolean;
-  /** Takes it out of its session's line; false when it is past that. */
-  leaveOrder: () => boolean;
+  /** In the line of its session. */
+  readonly place: Place;
+  /** Ends it for the limit of what its caller may have at once. */
+  readonly uncount: () => void;
   /** When it began to wait for a worker; like all times here, on the clock of `performance.now()`. */
   waitingSince: number;
   lastFrameAt: number;
@@ -32,19 +38,25 @@ export interface Course {
   owedCredit: number;
   cancel: { readonly code: EndCode; readonly message: string } | null;
   cancelDeadline: number;
-  /** Its end has been decided: whatever the worker still says is late. */
+  /** Whatever the worker still says is late: its end is being brought about. */
   ending: boolean;
+  /** How it ends, which cannot change any more; null while that is not known. */
+  outcome: Outcome | null;
+  /** What its worker has said while the log had not yet kept that it began, so that whoever sees it begin finds it there. null: nothing is held back. */
+  held: (() => void)[] | null;
 }
 
-export function createCourse(interaction: Interaction, reserved: boolean): Course {
+export function createCourse(interaction: Interaction, { place, uncount, own }: Pick<Course, 'place' | 'uncount' | 'own'>): Course {
   const now = performance.now();
   return {
     interaction,
     job: null,
+    own,
     slot: null,
     attempts: 0,
-    reserved,
-    leaveOrder: () => false,
+    place,
+    uncount,
+    reserved: place.mustWait && own === null,
     waitingSince: now,
     lastFrameAt: now,
     unreadSince: null,
@@ -53,38 +65,51 @@ export function createCourse(interaction: Interaction, reserved: boolean): Cours
     cancel: null,
     cancelDeadline: Number.POSITIVE_INFINITY,
     ending: false,
+    outcome: null,
+    held: null,
   };
 }
 
-/** Counts what the reader has taken. @returns how much the worker is to be told now; it is told in portions, so mostly 0 */
-export function addTaken(course: Course, units: number): number {
+/** Counts what the reader has taken, and tells the worker, in portions. @param units UTF-16 units of the events' JSON */
+export function tellTaken(course: Course, units: number): void {
   course.untaken -= units;
   course.owedCredit += units;
-  if (course.owedCredit < CREDIT_PORTION) return 0;
+  if (course.owedCredit < CREDIT_PORTION) return;
   const credit = course.owedCredit;
   course.owedCredit = 0;
-  return credit;
+  course.slot?.credit(course.interaction.id, credit);
 }
 
-/** What the worker says of it is noted. @param on what is done besides; `taken`: events that nobody waits for count as taken */
-export function listenerOf(course: Course, on: Pick<SlotListener, 'ended' | 'lost'> & { taken(units: number): void }): SlotListener {
+/** What the worker says of it is noted. @param on what is done besides */
+export function listenerOf(course: Course, on: Pick<SlotListener, 'ended' | 'lost'>): SlotListener {
   const { interaction } = course;
+  const heard = (note: () => void): void => {
+    course.lastFrameAt = performance.now();
+    if (course.held === null) note();
+    else course.held.push(note);
+  };
   return {
-    started: (model) => {
-      course.lastFrameAt = performance.now();
+    started: (model) => heard(() => {
       if (!course.ending) interaction.begin(model);
-    },
-    events: (events) => {
-      course.lastFrameAt = performance.now();
+    }),
+    events: (events) => heard(() => {
       if (course.ending) return;
       const units = interaction.add(events);
       course.untaken += units;
-      if (interaction.pacer === null) on.taken(units);
-    },
+      // Nobody waits for them.
+      if (interaction.pacer === null) tellTaken(course, units);
+    }),
     active: () => {
       course.lastFrameAt = performance.now();
     },
-    ended: on.ended,
-    lost: on.lost,
+    ended: (end) => heard(() => on.ended(end)),
+    lost: (code, started) => heard(() => on.lost(code, started)),
   };
+}
+
+/** What was held back is noted now, and nothing is held back from now on. */
+export function letThrough(course: Course): void {
+  const held = course.held ?? [];
+  course.held = null;
+  for (const note of held) note();
 }

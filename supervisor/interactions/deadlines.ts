@@ -8,8 +8,8 @@ export type Verdict =
   | { readonly type: 'enforce' }
   | { readonly type: 'cancel'; readonly code: EndCode; readonly message?: string; readonly graceMs?: number };
 
-/** So long an agent is given when the token of its caller has ended: its readers are to have the end within a second. */
-const TOKEN_END_GRACE_MS = 400;
+/** So long an agent is given when the token of its caller has ended: its readers are to have the end before their connections are cut. */
+const TOKEN_END_GRACE_MS = 300;
 
 /**
  * Looks at one interaction. A reader that is behind makes the worker wait, so its time does not count as the worker's silence.
@@ -33,7 +33,8 @@ export function passedDeadline(
   if (ended !== null) return { type: 'cancel', code: 'CANCELLED', message: ended, graceMs: TOKEN_END_GRACE_MS };
   if (isUnread(course, now)) return { type: 'cancel', code: 'CANCELLED', message: 'The client went away.' };
   if (slot === null) {
-    const waits = course.job !== null && now - course.waitingSince > config.queueTimeoutMs;
+    // How long its own worker may take to start is BOOT_TIMEOUT_SECONDS.
+    const waits = course.job !== null && course.own?.isWaiting !== false && now - course.waitingSince > config.queueTimeoutMs;
     return waits ? { type: 'cancel', code: hasWorkers ? 'QUEUE_TIMEOUT' : 'NO_WORKERS' } : undefined;
   }
   if (interaction.pacer?.behind === true) course.lastFrameAt = now;

@@ -3,6 +3,7 @@ import type { InteractionStatus, ModelName, TokenUsage, UploadedFile } from '../
 import { eventCode, type EndCode } from '../../shared/errors.ts';
 import type { InteractionTask } from '../../shared/protocol.ts';
 import type { TokenReference } from '../access/caller.ts';
+import type { RequestFacts } from '../logs/request_facts.ts';
 import { EventRing } from './ring.ts';
 
 /** What is asked for; validated, with every default filled in. */
@@ -16,10 +17,16 @@ export interface InteractionRequest {
   readonly owner: string;
   /** The caller's token: the interaction ends with it. null: without one. */
   readonly token: TokenReference | null;
+  /** What its caller's limits are counted by. */
+  readonly limitKey: string;
+  /** What the log keeps of its request's head; null: it is not logged. */
+  readonly facts: RequestFacts | null;
   readonly message: string;
   readonly files: readonly UploadedFile[];
   readonly verbose: boolean;
   readonly env: Readonly<Record<string, string>>;
+  /** It runs in a worker that is started for it. */
+  readonly reinitialize: boolean;
   readonly onDisconnect: 'cancel' | 'continue';
   readonly disconnectGraceMs: number;
   /** The starting connection reads the events, at its pace. */
@@ -30,6 +37,9 @@ export interface InteractionError {
   readonly code: EndCode;
   readonly message: string;
 }
+
+/** How an interaction ends: with the last message as a JSON string and the other members of the result, or with an error. */
+export type Outcome = { readonly contentJson: string; readonly restJson: string } | InteractionError;
 
 export interface Timing {
   readonly queue_ms: number;
@@ -76,6 +86,8 @@ export class Interaction {
   responseJson = '""';
   error: InteractionError | null = null;
   usage: TokenUsage | null = null;
+  /** The one that answers, where that is known. */
+  model: ModelName | null = null;
   /** The starting connection, as long as it follows the events: the worker waits for it. */
   pacer: EventReader | null = null;
 
@@ -133,6 +145,7 @@ export class Interaction {
     this.#begun = performance.now();
     this.startedAt = Date.now();
     this.status = 'running';
+    this.model = model;
     this.#append([`{"type":"start","agent":${JSON.stringify(this.#agentName)},"model":${JSON.stringify(model)}}`]);
   }
 
@@ -142,18 +155,19 @@ export class Interaction {
     return this.#append(events);
   }
 
-  /** @param contentJson the last message as a JSON string @param restJson the other members of the result */
-  succeed(contentJson: string, restJson: string): void {
-    this.status = 'success';
-    this.responseJson = contentJson;
-    this.resultJson = `"content":${contentJson},${restJson}`;
-    this.#finish(`{"type":"output",${this.resultJson}}`);
-  }
-
-  fail(code: EndCode, message: string): void {
-    this.status = code === 'CANCELLED' ? 'cancelled' : code === 'TIMEOUT' ? 'timeout' : 'error';
-    this.error = { code, message };
-    this.#finish(`{"type":"error","error":{"code":"${eventCode(code)}","message":${JSON.stringify(message)}}}`);
+  /** Adds the terminal event. To be called once. */
+  end(outcome: Outcome): void {
+    this.status = statusOf(outcome);
+    if ('code' in outcome) {
+      const { code, message } = outcome;
+      this.error = { code, message };
+      this.#finish(`{"type":"error","error":{"code":"${eventCode(code)}","message":${JSON.stringify(message)}}}`);
+    } else {
+      const { contentJson, restJson } = outcome;
+      this.responseJson = contentJson;
+      this.resultJson = `"content":${contentJson},${restJson}`;
+      this.#finish(`{"type":"output",${this.resultJson}}`);
+    }
   }
 
   #append(events: readonly string[]): number {
@@ -165,10 +179,15 @@ export class Interaction {
   #finish(terminalEvent: string): void {
     this.#finished = performance.now();
     this.endedAt = Date.now();
-    this.request = { ...this.request, message: '', files: [], env: {} };
+    this.request = { ...this.request, facts: null, message: '', files: [], env: {} };
     this.#append([terminalEvent]);
     this.#end.resolve();
   }
+}
+
+export function statusOf(outcome: Outcome): Extract<InteractionStatus, 'success' | 'error' | 'cancelled' | 'timeout'> {
+  if (!('code' in outcome)) return 'success';
+  return outcome.code === 'CANCELLED' ? 'cancelled' : outcome.code === 'TIMEOUT' ? 'timeout' : 'error';
 }
 
 /** What a worker is sent of it. */

@@ -58,6 +58,11 @@ export class EventRing {
     return length;
   }
 
+  /** All that are kept. */
+  *newestFirst(): Generator<EventBatch> {
+    for (let i = this.#batches.length - 1; i >= this.#dropped; i--) yield this.#batches[i] as EventBatch;
+  }
+
   /** The batch that holds the event after `id`; undefined where there is none yet, 'lost' when it has been given up. */
   after(id: number): EventBatch | 'lost' | undefined {
     if (id >= this.#lastId) return undefined;

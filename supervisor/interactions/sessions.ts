@@ -1,72 +1,102 @@
-// The sessions as interactions use them: whose they are, whose turn it is, what the agent is given of them, what is appended.
+// The sessions as interactions use them: whose turn it is, what the agent is given of them, what is appended.
+import type { Config } from '../../shared/config.ts';
 import { AppError } from '../../shared/errors.ts';
-import type { InteractionEnd, InteractionTask } from '../../shared/protocol.ts';
+import type { InteractionEnd } from '../../shared/protocol.ts';
+import { unauthorized, type Caller, type TokenReference } from '../access/caller.ts';
+import { orElse } from '../at_once.ts';
 import type { Logger } from '../log.ts';
-import type { SessionStore } from '../store/sqlite.ts';
+import type { Place, SessionOrder } from '../store/order.ts';
+import { storeUnavailable } from '../store/refusal.ts';
+import type { SessionHistory, SessionStore, StoredSession } from '../store/session.ts';
 import type { InteractionRequest } from './interaction.ts';
-import { SessionOrder } from './order.ts';
 
 /** A session whose id the server made and that has one turn: nobody has come back to it yet. */
 const UNNAMED_SESSION_TTL_MS = 86_400_000;
+const NOTHING: SessionHistory = { turnCount: 0, turns: [] };
+
+export interface SessionsOptions {
+  readonly store: SessionStore;
+  readonly order: SessionOrder;
+  /** How long a session is kept after its last interaction, and how long a turn can last, for which a deletion waits. */
+  readonly config: Pick<Config, 'sessionTtlMs' | 'chatTimeoutMs'>;
+  /** Why nothing may go on under a token; null while it may. */
+  readonly tokenEnd: (token: TokenReference | null) => string | null;
+  readonly log: Logger;
+}
 
 export class Sessions {
-  readonly order = new SessionOrder();
-  readonly #store: SessionStore;
-  readonly #ttlMs: number;
-  readonly #log: Logger;
+  readonly #options: SessionsOptions;
 
-  /** @param ttlMs how long a session is kept after its last interaction */
-  constructor(store: SessionStore, ttlMs: number, log: Logger) {
-    this.#log = log;
-    this.#store = store;
-    this.#ttlMs = ttlMs;
+  constructor(options: SessionsOptions) {
+    this.#options = options;
   }
 
-  /** Who the session belongs to, its running interactions included. @throws AppError STORE_UNAVAILABLE */
-  ownerOf(sessionId: string): string | undefined {
-    return this.order.ownerOf(sessionId) ?? fromStore(() => this.#store.find(sessionId, Date.now())?.owner);
+  /** The interaction's place in the line of its session. @throws AppError SESSION_TAKEN, SESSION_BUSY, STORE_UNAVAILABLE */
+  enter({ sessionId, owner, sessionIsNew }: InteractionRequest): Place | Promise<Place> {
+    return fromStore(() => this.#options.order.enter(sessionId, owner, sessionIsNew));
   }
 
-  /** What a worker is sent of the session: its newest whole turns of together at most `maxItems` items. @throws AppError STORE_UNAVAILABLE */
-  history(request: InteractionRequest, maxItems: number): Pick<InteractionTask, 'turns' | 'turnCount'> {
-    const { sessionId, sessionIsNew } = request;
-    return fromStore(() => {
-      const turnCount = sessionIsNew ? 0 : (this.#store.find(sessionId, Date.now())?.turnCount ?? 0);
-      return { turnCount, turns: turnCount === 0 ? [] : this.#store.turns(sessionId, maxItems) };
-    });
+  /** What a worker is sent of the session: its newest whole turns of together at most `maxItems` items. @throws the store's error */
+  history({ sessionId, sessionIsNew }: InteractionRequest, maxItems: number): SessionHistory | Promise<SessionHistory> {
+    return sessionIsNew ? NOTHING : this.#options.store.history(sessionId, maxItems, Date.now());
+  }
+
+  /** The whole session, if it is this caller's. @throws AppError SESSION_NOT_FOUND, STORE_UNAVAILABLE */
+  async read(sessionId: string, owner: string): Promise<StoredSession> {
+    const session = await fromStore(() => this.#options.store.read(sessionId, Date.now()));
+    if (session?.owner !== owner) throw new AppError('SESSION_NOT_FOUND');
+    return session;
   }
 
   /** Appends an interaction's turn. @returns whether it is stored; why it is not, is in the log */
-  async save(request: InteractionRequest, end: Extract<InteractionEnd, { status: 'success' }>): Promise<boolean> {
+  async save(request: InteractionRequest, end: Extract<InteractionEnd, { status: 'success' }>, place: Place): Promise<boolean> {
     const { sessionId, owner, userId, sessionIsNew } = request;
     const { items, itemCount } = end;
-    const ttlMs = this.#ttlMs;
+    const { config, store, log } = this.#options;
+    const ttlMs = config.sessionTtlMs;
     const firstTtlMs = sessionIsNew ? Math.min(UNNAMED_SESSION_TTL_MS, ttlMs) : ttlMs;
     try {
-      await this.#store.append({ sessionId, owner, userId, isFirst: sessionIsNew, items, itemCount, now: Date.now(), ttlMs, firstTtlMs });
+      await store.append({ sessionId, owner, userId, isFirst: sessionIsNew, items, itemCount, now: Date.now(), ttlMs, firstTtlMs }, place);
       return true;
     } catch (error) {
-      this.#log.error({ err: error, interaction_id: request.id }, 'the session could not be appended to');
+      log.error({ err: error, interaction_id: request.id }, 'the session could not be appended to');
       return false;
     }
   }
 
-  /** Deletes a session once the turn that runs in it has ended. @throws AppError SESSION_BUSY, STORE_UNAVAILABLE */
-  async delete(sessionId: string, owner: string): Promise<void> {
-    if (this.order.isFull(sessionId)) throw new AppError('SESSION_BUSY');
-    await new Promise<void>((resolve) => this.order.enter(sessionId, owner, resolve));
+  /**
+   * Deletes a session once the turn that runs in it has ended.
+   * @throws AppError SESSION_NOT_FOUND, SESSION_BUSY, STORE_UNAVAILABLE, UNAUTHORIZED (its token has ended meanwhile)
+   */
+  async delete(sessionId: string, { id: owner, token }: Pick<Caller, 'id' | 'token'>): Promise<void> {
+    const place = await this.#enterOwn(sessionId, owner);
     try {
-      fromStore(() => this.#store.delete(sessionId));
+      await this.#turnOf(place);
+      if (this.#options.tokenEnd(token) !== null) throw unauthorized();
+      if (!(await fromStore(() => this.#options.store.delete(sessionId, place)))) throw new AppError('SESSION_NOT_FOUND');
     } finally {
-      this.order.leave(sessionId);
+      place.leave();
+    }
+  }
+
+  async #turnOf(place: Place): Promise<void> {
+    const turn = Promise.withResolvers<void>();
+    const timer = setTimeout(() => turn.reject(new AppError('SESSION_BUSY')), this.#options.config.chatTimeoutMs);
+    place.whenTurn(turn.resolve, () => turn.reject(new AppError('STORE_UNAVAILABLE')));
+    await turn.promise.finally(() => clearTimeout(timer));
+  }
+
+  async #enterOwn(sessionId: string, owner: string): Promise<Place> {
+    try {
+      return await fromStore(() => this.#options.order.enter(sessionId, owner, false));
+    } catch (error) {
+      throw error instanceof AppError && error.code === 'SESSION_TAKEN' ? new AppError('SESSION_NOT_FOUND') : error;
     }
   }
 }
 
-function fromStore<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw new AppError('STORE_UNAVAILABLE', {}, { cause: error });
-  }
+function fromStore<T>(ask: () => T | Promise<T>): T | Promise<T> {
+  return orElse(ask, (error) => {
+    throw error instanceof AppError ? error : storeUnavailable('sessions', error);
+  });
 }

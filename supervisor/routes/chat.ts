@@ -16,8 +16,8 @@ const END_ERRORS = [
 ] as const satisfies readonly ErrorCode[];
 
 export function chatRoutes(app: App): readonly Route[] {
-  const { interactions, sessions, store } = app;
-  const { fromJson, fromForm } = createAdmission(app);
+  const { interactions, sessions } = app;
+  const { authorize, fromJson, fromForm } = createAdmission(app);
 
   const chat = async (context: RequestContext, admit: Admit): Promise<void> => {
     const interaction = await admit(context, false);
@@ -76,10 +76,9 @@ export function chatRoutes(app: App): readonly Route[] {
     sendJson(context, 200, stateJson(interaction));
   };
 
-  const readSession = (context: RequestContext): void => {
+  const readSession = async (context: RequestContext): Promise<void> => {
     const sessionId = context.params['session_id'] as string;
-    const session = fromStore(() => store.read(sessionId, Date.now()));
-    if (session === null || session.owner !== context.caller.id) throw new AppError('SESSION_NOT_FOUND');
+    const session = await sessions.read(sessionId, context.caller.id);
     const items = session.turns.map((turn) => turn.slice(1, -1)).join(',');
     const head = JSON.stringify({ session_id: sessionId, user_id: session.userId }).slice(0, -1);
     const times = JSON.stringify({ created_at: isoTime(session.createdAt), updated_at: isoTime(session.updatedAt) }).slice(1);
@@ -88,23 +87,22 @@ export function chatRoutes(app: App): readonly Route[] {
 
   const deleteSession = async (context: RequestContext): Promise<void> => {
     const sessionId = context.params['session_id'] as string;
-    if (sessions.ownerOf(sessionId) !== context.caller.id) throw new AppError('SESSION_NOT_FOUND');
-    await sessions.delete(sessionId, context.caller.id);
+    await sessions.delete(sessionId, context.caller);
     sendEmpty(context.response, 204);
   };
 
   const row = { mode: 'chat', scope: 'chat' } as const;
   const streamed = { status: 200, description: 'Events of the interaction, then `data: [DONE]`.', contentType: 'text/event-stream' };
   const state = { status: 200, description: 'The interaction.', schema: interactionSchema };
-  const answer = { ...row, method: 'POST', success: { status: 200, description: 'The answer.', schema: chatAnswerSchema } } as const;
-  const events = { ...row, method: 'POST', success: streamed, streams: true } as const;
+  const answer = { ...row, method: 'POST', authorize, limited: true, success: { status: 200, description: 'The answer.', schema: chatAnswerSchema } } as const;
+  const events = { ...row, method: 'POST', authorize, limited: true, success: streamed, streams: true } as const;
   return [
     {
       ...answer,
       path: '/chat',
       summary: 'Ask the agent, wait for its answer',
       body: chatBodySchema,
-      errors: [...JSON_ERRORS, ...END_ERRORS],
+      errors: ['RATE_LIMITED', ...JSON_ERRORS, ...END_ERRORS],
       handle: (context) => chat(context, fromJson),
     },
     {
@@ -113,7 +111,7 @@ export function chatRoutes(app: App): readonly Route[] {
       summary: 'The same, with files',
       body: chatFormSchema,
       bodyType: 'multipart/form-data',
-      errors: [...FORM_ERRORS, ...END_ERRORS],
+      errors: ['RATE_LIMITED', ...FORM_ERRORS, ...END_ERRORS],
       handle: (context) => chat(context, fromForm),
     },
     {
@@ -121,7 +119,7 @@ export function chatRoutes(app: App): readonly Route[] {
       path: '/chat/stream',
       summary: 'Ask the agent, follow its answer as it comes',
       body: chatBodySchema,
-      errors: JSON_ERRORS,
+      errors: ['RATE_LIMITED', ...JSON_ERRORS],
       handle: (context) => stream(context, fromJson),
     },
     {
@@ -130,7 +128,7 @@ export function chatRoutes(app: App): readonly Route[] {
       summary: 'The same, with files',
       body: chatFormSchema,
       bodyType: 'multipart/form-data',
-      errors: FORM_ERRORS,
+      errors: ['RATE_LIMITED', ...FORM_ERRORS],
       handle: (context) => stream(context, fromForm),
     },
     {
@@ -212,12 +210,4 @@ function idHeaders(interaction: Interaction): Record<string, string> {
 
 function isoTime(ms: number | null): string | null {
   return ms === null ? null : new Date(ms).toISOString();
-}
-
-function fromStore<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw new AppError('STORE_UNAVAILABLE', {}, { cause: error });
-  }
 }

@@ -68,6 +68,14 @@ export function enclosingBytes(maxMessageBytes: number): number {
   return maxMessageBytes * ESCAPE_FACTOR + BESIDE_MESSAGE_BYTES;
 }
 
+/** What a chat request's head says. */
+export interface ChatHead {
+  /** Variables that headers set; those of the body win. */
+  readonly env: Readonly<Record<string, string>>;
+  /** It is to run in a worker that is started for it. */
+  readonly reinitialize: boolean;
+}
+
 export interface ChatLimits {
   readonly maxMessageBytes: number;
   /** Names that a request may set. */
@@ -76,14 +84,13 @@ export interface ChatLimits {
 
 /**
  * Validates a body and fills in the defaults.
- * @param headerEnv variables that headers set; those of the body win
  * @throws AppError VALIDATION_FAILED with every field that is wrong, PAYLOAD_TOO_LARGE for a long message
  */
 export function parseChatRequest(
   body: unknown,
-  headerEnv: Readonly<Record<string, string>>,
+  head: ChatHead,
   limits: ChatLimits,
-  caller: Pick<Caller, 'id' | 'userId' | 'token'>,
+  { caller, limitKey }: { readonly caller: Pick<Caller, 'id' | 'userId' | 'token'>; readonly limitKey: string },
   streamed: boolean,
 ): InteractionRequest {
   if (!isObject(body)) throw new AppError('VALIDATION_FAILED', { message: 'body: expected an object' });
@@ -98,10 +105,13 @@ export function parseChatRequest(
     userId: userIdOf(fields.user_id, caller.userId),
     owner: caller.id,
     token: caller.token,
+    limitKey,
+    facts: null,
     message,
     files: [],
     verbose: fields.verbose ?? false,
-    env: fields.env === undefined ? headerEnv : { ...headerEnv, ...checkedEnv(fields.env, limits.requestEnv) },
+    env: fields.env === undefined ? head.env : { ...head.env, ...checkedEnv(fields.env, limits.requestEnv) },
+    reinitialize: head.reinitialize,
     onDisconnect: fields.on_disconnect ?? 'cancel',
     disconnectGraceMs: fields.disconnect_grace_ms ?? 0,
     streamed,

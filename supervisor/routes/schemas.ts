@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { SCOPES } from '../access/scopes.ts';
 
-const modelSchema = z.object({ model_id: z.string(), provider: z.string() });
-const usageSchema = z.object({
+export const modelSchema = z.object({ model_id: z.string(), provider: z.string() });
+export const usageSchema = z.object({
   input_tokens: z.int(),
   output_tokens: z.int(),
   total_tokens: z.int(),
@@ -111,10 +111,31 @@ export const statusSchema = z.object({
       error: z.string().nullable().describe('Why a worker has lost it.'),
     }),
   ),
-  logs: z.object({ enabled: z.boolean(), backend: z.string().nullable(), connected: z.boolean(), spooled: z.int(), lost: z.int() }),
-  store: z.object({ backend: z.string(), connected: z.boolean() }),
-  last_reload: z.null(),
+  logs: z.object({
+    enabled: z.boolean(),
+    backend: z.enum(['embedded', 'postgresql']).nullable(),
+    connected: z.boolean(),
+    spooled: z.int().describe('records on their way to the database'),
+    spool_bytes: z.int(),
+    lost: z.int().describe('records that nothing is left of, since the start'),
+    dead_letters: z.int().describe('records that the database does not take'),
+  }),
+  store: z.object({ backend: z.enum(['embedded', 'redis']), connected: z.boolean() }),
+  last_reload: z.object({ ok: z.boolean(), at: z.iso.datetime(), error: z.string().nullable().describe('Why it failed; the version before it serves on.') }).nullable(),
 });
+
+export const initializedSchema = z.object({ message: z.string(), initialized: z.literal(true), generation: z.int() });
+
+export const restartedSchema = z.object({
+  message: z.string(),
+  agent: z.string(),
+  generation: z.int(),
+  remaining_requests: z.int().describe('Interactions that older generations still have.'),
+  ms: z.number(),
+  needs_restart: z.array(z.string()).describe('Variables that have changed and that only a new start of the process takes over.'),
+});
+
+export const killedSchema = z.object({ message: z.string(), agent: z.string() });
 
 export const agentInfoSchema = z.object({
   agent_name: z.string(),

@@ -14,9 +14,12 @@ export function systemRoutes(app: App): readonly Route[] {
     const workers = app.generation().serving.some((slot) => slot.state === 'ready' || slot.state === 'suspect');
     const draining = app.phase() !== 'ready';
     const { model } = app.generation().facts;
-    const status = draining ? 'draining' : workers ? 'ready' : 'no_workers';
-    const checks = { workers: workers ? 'ok' : 'down', token_store: app.tokens.isUp ? 'ok' : 'down', log_database: 'off', model: isOffline(model) ? 'off' : 'ok' };
-    sendJson(context, status === 'ready' ? 200 : 503, JSON.stringify({ status, checks, model }));
+    const store = app.store.isUp && !app.store.isFull;
+    const log = app.logs === null ? 'off' : app.logs.state().connected ? 'ok' : 'down';
+    const whole = store && log !== 'down' && app.logs?.isDegraded !== true;
+    const status = draining ? 'draining' : !workers ? 'no_workers' : whole ? 'ready' : 'degraded';
+    const checks = { workers: workers ? 'ok' : 'down', token_store: store ? 'ok' : 'down', log_database: log, model: isOffline(model) ? 'off' : 'ok' };
+    sendJson(context, status === 'ready' || status === 'degraded' ? 200 : 503, JSON.stringify({ status, checks, model }));
   };
 
   const status = (context: RequestContext): void => {
@@ -27,7 +30,7 @@ export function systemRoutes(app: App): readonly Route[] {
       200,
       JSON.stringify({
         agent_name: app.config.agent,
-        status: draining ? 'shutting_down' : 'running',
+        status: draining ? 'shutting_down' : app.reloads.isRunning ? 'restarting' : 'running',
         is_shutting_down: draining,
         uptime: app.uptimeS(),
         active_requests: app.interactions.active,
@@ -36,7 +39,7 @@ export function systemRoutes(app: App): readonly Route[] {
         version: app.version,
         node: process.version,
         model: generation.facts.model,
-        workers: [...generation.all()].map((slot) => ({
+        workers: [...app.generations.all()].map((slot) => ({
           id: slot.id,
           generation: slot.generation,
           state: slot.state,
@@ -46,9 +49,9 @@ export function systemRoutes(app: App): readonly Route[] {
           event_loop_lag_ms: slot.eventLoopLagMs,
         })),
         mcps: generation.facts.mcps.map((server) => mcpStatus(server, generation.serving)),
-        logs: { enabled: false, backend: null, connected: false, spooled: 0, lost: 0 },
-        store: { backend: 'embedded', connected: true },
-        last_reload: null,
+        logs: { enabled: app.logs !== null, ...(app.logs?.state() ?? NO_LOGS) },
+        store: { backend: app.store.backend, connected: app.store.isUp },
+        last_reload: app.reloads.last,
       }),
     );
   };
@@ -84,6 +87,9 @@ export function systemRoutes(app: App): readonly Route[] {
     },
   ];
 }
+
+/** Where interactions are not logged. */
+const NO_LOGS = { backend: null, connected: false, spooled: 0, spool_bytes: 0, lost: 0, dead_letters: 0 };
 
 function isOffline(model: ModelName | null): boolean {
   return model?.provider === 'offline';

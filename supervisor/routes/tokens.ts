@@ -12,6 +12,8 @@ const MAX_BODY_BYTES = 64 * 1024;
 export function tokenRoutes({ tokens }: App): readonly Route[] {
   const create = async (context: RequestContext): Promise<void> => {
     const body = await readJson(context, MAX_BODY_BYTES);
+    // A body can be held back for as long as it takes somebody to notice that the token is lost, and to revoke it.
+    tokens.recheck(context.caller);
     const { token, stored } = await tokens.create(parseTokenRequest(body), context.caller);
     const { id, ...rest } = tokenJson(stored);
     sendJson(context, 201, JSON.stringify({ id, token, ...rest }));

@@ -1,21 +1,16 @@
 // Gives each interaction to the least busy worker that can take it, or lets it wait in one bounded queue.
-import type { InteractionTask } from '../../shared/protocol.ts';
 import type { Generation } from './generation.ts';
+import type { Job, SentTask } from './job.ts';
+import { OwnWorkers } from './own_worker.ts';
 import type { Slot } from './slot.ts';
-import type { SlotListener } from './slot_listener.ts';
-
-/** An interaction that wants a worker. */
-export interface Job {
-  /** Called when a worker has been found: what it is sent, or null when it is wanted no longer. */
-  task(): Omit<InteractionTask, 'seat'> | null;
-  readonly listener: SlotListener;
-  /** Called with the worker that got it. */
-  assigned(slot: Slot): void;
-}
 
 export class Dispatcher {
+  /** For those that are not to share a worker, and never wait in the queue. */
+  readonly own: OwnWorkers;
   readonly #generation: () => Generation;
-  readonly #queue = new Set<Job>();
+  #queue = new Set<Job>();
+  /** A seat is held for them while what they are sent is brought. */
+  readonly #preparing = new Set<Job>();
   /** Interactions that were promised a place in the queue while they wait for their session. */
   #reserved = 0;
   readonly #limit: number;
@@ -23,6 +18,7 @@ export class Dispatcher {
   /** @param generation the one that serves now @param limit how many interactions may wait */
   constructor(generation: () => Generation, limit: number) {
     this.#generation = generation;
+    this.own = new OwnWorkers(generation);
     this.#limit = limit;
   }
 
@@ -60,7 +56,7 @@ export class Dispatcher {
 
   /** Takes a waiting job out. @returns whether it was waiting */
   withdraw(job: Job): boolean {
-    return this.#queue.delete(job);
+    return this.#queue.delete(job) || this.#preparing.delete(job);
   }
 
   /** To be called whenever a worker may have become free. */
@@ -70,17 +66,34 @@ export class Dispatcher {
       if (slot === undefined) return;
       this.#queue.delete(job);
       const task = job.task();
-      if (task === null) continue;
-      job.assigned(slot);
-      slot.run(task, job.listener);
+      if (task instanceof Promise) void this.#prepare(job, slot, task);
+      else if (task !== null) run(job, slot, task);
     }
+  }
+
+  /** A worker that has broken meanwhile does not get it: it is the first to get another. */
+  async #prepare(job: Job, slot: Slot, promised: Promise<SentTask | null>): Promise<void> {
+    this.#preparing.add(job);
+    const release = slot.hold();
+    const task = await promised;
+    release();
+    if (this.#preparing.delete(job) && task !== null) {
+      if (slot.hasSeat) run(job, slot, task);
+      else this.#queue = new Set([job, ...this.#queue]);
+    }
+    this.assign();
   }
 
   #leastBusy(): Slot | undefined {
     let best: Slot | undefined;
     for (const slot of this.#generation().serving) {
-      if (slot.hasSeat && (best === undefined || slot.active < best.active)) best = slot;
+      if (slot.hasSeat && (best === undefined || slot.load < best.load)) best = slot;
     }
     return best;
   }
+}
+
+function run(job: Job, slot: Slot, task: SentTask): void {
+  job.assigned(slot);
+  slot.run(task, job.listener);
 }

@@ -1,26 +1,31 @@
 // The workers that run one version of the agent's files: started together, each replaced when it breaks.
 import type { AgentFacts } from '../../shared/protocol.ts';
 import type { Logger } from '../log.ts';
+import { Backoff } from './backoff.ts';
 import { BootError } from './boot_error.ts';
-import { Slot, type SlotOwner } from './slot.ts';
-import type { WorkerSettings } from './thread.ts';
+import { bootedInTime } from './booted_in_time.ts';
+import { goneInTime } from './gone_in_time.ts';
+import { KeptModules } from './kept_modules.ts';
+import { NEIGHBOUR_PATIENCE_MS } from './patience.ts';
+import { Slot } from './slot.ts';
+import type { SlotOwner } from './slot_owner.ts';
+import type { GenerationSettings, WorkerSettings } from './thread.ts';
 
-const FIRST_BACKOFF_MS = 100;
-const LAST_BACKOFF_MS = 30_000;
-/** A worker that lived so long was sound: its replacement starts without delay. */
-const SOUND_AFTER_MS = 60_000;
+/** So many workers for each place may finish what they have without end, replaced: each is a thread and its memory. */
+const RETIRING_PER_PLACE = 4;
+const RETIRING_CHECK_MS = 100;
 /** How long a worker may take to close what its agent holds. */
 export const CLOSE_GRACE_MS = 1000;
 
 export interface GenerationOptions {
   readonly number: number;
   readonly workers: number;
-  readonly settings: WorkerSettings;
+  readonly settings: GenerationSettings;
   readonly bootTimeoutMs: number;
   readonly log: Logger;
   /** A slot can take interactions, or cannot any longer. */
   onCapacity(): void;
-  agentLog: SlotOwner['agentLog'];
+  agentLog: SlotOwner<Slot>['agentLog'];
 }
 
 export class Generation {
@@ -29,17 +34,31 @@ export class Generation {
   /** Serving and booting slots by place; those that drain are kept in `#leaving`. */
   readonly #slots: Slot[] = [];
   readonly #leaving = new Set<Slot>();
-  readonly #backoffMs: number[] = [];
-  readonly #bornAt = new WeakMap<Slot, number>();
+  /** Lost ones whose thread is not gone: it is inside a blocking call. */
+  readonly #blocked = new Set<Slot>();
+  readonly #backoff = new Backoff();
   readonly #replacing = new Set<number>();
+  /** Places whose last replacement did not start. */
+  readonly #irreplaceable = new Set<number>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Replaced ones that finish what they have, oldest first. */
+  readonly #retiring = new Set<Slot>();
   #nextId = 1;
   #closed = false;
   #facts: AgentFacts | undefined;
+  readonly #modules: KeptModules;
 
   constructor(options: GenerationOptions) {
     this.number = options.number;
     this.#options = options;
+    this.#modules = new KeptModules(() => {
+      options.log.warn({ generation: this.number }, "the agent's modules are more than are kept: a worker that is replaced reads what is beyond from disk");
+    });
+  }
+
+  /** The model's key that an interaction has where its request sets none; null where there is none. */
+  get modelKey(): string | null {
+    return this.#options.settings.baseEnv['OPENAI_API_KEY'] ?? null;
   }
 
   get facts(): AgentFacts {
@@ -58,19 +77,22 @@ export class Generation {
     yield* this.#leaving;
   }
 
-  /** Starts all workers; resolves when each has loaded the agent. @throws BootError, and then no worker is left */
+  /** The agent's files as its workers know them, so far; absolute paths. */
+  get files(): readonly string[] {
+    const { agentFile, usedDefinitions } = this.#options.settings;
+    return [...new Set([agentFile, ...Object.keys(usedDefinitions), ...[...this.all()].flatMap((slot) => slot.files ?? [])])];
+  }
+
+  /** Starts all workers; resolves when each has loaded the agent. @throws BootError, and then no worker is left but what a blocking call holds */
   async start(): Promise<AgentFacts> {
-    for (let place = 0; place < this.#options.workers; place++) {
-      this.#slots.push(this.#createSlot());
-      this.#backoffMs.push(0);
-    }
+    for (let place = 0; place < this.#options.workers; place++) this.#slots.push(this.#createSlot());
     try {
-      const facts = await Promise.all(this.#slots.map((slot) => this.#bootedInTime(slot)));
+      const facts = await Promise.all(this.#slots.map((slot) => this.bootedInTime(slot)));
       this.#facts = facts[0] as AgentFacts;
       this.#slots.forEach((_slot, place) => this.#replaceBroken(place));
       return this.#facts;
     } catch (error) {
-      await this.close(0);
+      await goneInTime(this.close(0));
       throw error;
     }
   }
@@ -81,10 +103,32 @@ export class Generation {
     await Promise.all([...this.all()].map((slot) => slot.drain('the generation is left')));
   }
 
-  /** Ends every worker, giving each `graceMs` to close what its agent holds. */
+  /** Ends every worker now, and every interaction in it with `shutting_down`. */
+  async cut(reason: string): Promise<void> {
+    this.#stopReplacing();
+    await Promise.all([...this.all()].map((slot) => slot.lose('SHUTTING_DOWN', reason)));
+  }
+
+  /** Ends every worker, giving each `graceMs` to close what its agent holds. Resolves when their threads are gone, which a blocking call can delay. */
   async close(graceMs: number): Promise<void> {
     this.#stopReplacing();
-    await Promise.all([...this.all()].map((slot) => slot.close(graceMs)));
+    await Promise.all([...this.all(), ...this.#blocked].map((slot) => slot.close(graceMs)));
+  }
+
+  /** Starts a worker that has no place, with settings made from those of the others; whoever asked for it closes it. */
+  startBeside(settingsFrom: (settings: WorkerSettings) => WorkerSettings): Slot {
+    const slot = this.#createSlot(settingsFrom(this.#settings));
+    this.#leaving.add(slot);
+    return slot;
+  }
+
+  /** Replaces a sound worker, which serves until the other is ready and then finishes what it has. @returns whether it begins to */
+  recycle(slot: Slot): boolean {
+    const place = this.#slots.indexOf(slot);
+    if (place === -1 || this.#closed || this.#replacing.has(place)) return false;
+    this.#replacing.add(place);
+    void this.#replace(place);
+    return true;
   }
 
   #stopReplacing(): void {
@@ -92,37 +136,40 @@ export class Generation {
     for (const timer of this.#timers) clearTimeout(timer);
   }
 
-  #createSlot(): Slot {
-    const slot = new Slot(this.#nextId++, this.number, this.#options.settings, {
+  get #settings(): WorkerSettings {
+    return { ...this.#options.settings, modules: this.#modules.all };
+  }
+
+  #createSlot(settings = this.#settings): Slot {
+    return new Slot(this.#nextId++, this.number, settings, {
       stateChanged: (changed, reason) => this.#slotChanged(changed, reason),
       seatFreed: () => this.#options.onCapacity(),
       agentLog: this.#options.agentLog,
+      modulesRead: (modules) => this.#modules.keep(modules),
     });
-    this.#bornAt.set(slot, performance.now());
-    return slot;
   }
 
-  async #bootedInTime(slot: Slot): Promise<AgentFacts> {
-    const limitMs = this.#options.bootTimeoutMs;
-    const late = () => `the agent did not load within ${limitMs / 1000} s (BOOT_TIMEOUT_SECONDS)${awaitedBy(slot)}`;
-    const timer = setTimeout(() => void slot.lose('WORKER_CRASHED', late()), limitMs);
-    try {
-      return await slot.booted;
-    } finally {
-      clearTimeout(timer);
-    }
+  /** Resolves when it has loaded the agent. @throws BootError when it does not within BOOT_TIMEOUT_SECONDS */
+  bootedInTime(slot: Slot): Promise<AgentFacts> {
+    return bootedInTime(slot, this.#options.bootTimeoutMs);
   }
 
   #slotChanged(slot: Slot, reason: string): void {
     // While the first workers boot, whoever waits for them tells the reason.
-    const expected = slot.state === 'ready' || slot.state === 'draining' || this.#closed || this.#facts === undefined;
-    const level = expected ? 'debug' : 'warn';
-    this.#options.log[level]({ worker: slot.id, generation: this.number, state: slot.state }, `worker ${slot.id} is ${slot.state}: ${reason}`);
-    if (slot.state === 'lost') this.#leaving.delete(slot);
+    const expected = slot.state === 'ready' || slot.state === 'draining' || slot.isClosing || this.#closed || this.#facts === undefined;
+    this.#options.log[expected ? 'debug' : 'warn']({ worker: slot.id, generation: this.number, state: slot.state }, `worker ${slot.id} is ${slot.state}: ${reason}`);
+    if (slot.state === 'lost') this.#giveUp(slot);
     if (slot.state === 'ready' && this.#facts !== undefined) this.#options.onCapacity();
     const place = this.#slots.indexOf(slot);
     if (place === -1 || this.#closed || this.#facts === undefined) return;
-    if (slot.state === 'tainted' || slot.state === 'lost') this.#replaceSoon(place);
+    if (slot.state === 'tainted' && this.#irreplaceable.has(place) && !slot.patience.isLimited) slot.serveOn('no replacement starts');
+    else if (slot.state === 'tainted' || slot.state === 'lost') this.#replaceSoon(place);
+  }
+
+  #giveUp(slot: Slot): void {
+    this.#leaving.delete(slot);
+    this.#blocked.add(slot);
+    void slot.gone.then(() => this.#blocked.delete(slot));
   }
 
   /** A worker may have broken before it had a place, when nobody would have replaced it. */
@@ -132,16 +179,25 @@ export class Generation {
   }
 
   /** A worker that broke soon after its start is replaced later and later; the others serve meanwhile. */
-  #replaceSoon(place: number): void {
+  #replaceSoon(place: number, hasFailed = false): void {
     if (this.#replacing.has(place)) return;
     this.#replacing.add(place);
-    const old = this.#slots[place] as Slot;
-    const sound = performance.now() - (this.#bornAt.get(old) ?? 0) > SOUND_AFTER_MS;
-    const delayMs = sound ? 0 : (this.#backoffMs[place] ?? 0);
-    this.#backoffMs[place] = sound ? FIRST_BACKOFF_MS : Math.min(LAST_BACKOFF_MS, Math.max(FIRST_BACKOFF_MS, delayMs * 2));
+    this.#replaceIn(place, this.#backoff.next(place, (this.#slots[place] as Slot).bornAt, hasFailed));
+  }
+
+  #replaceIn(place: number, delayMs: number): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
-      void this.#replace(place);
+      const old = this.#slots[place] as Slot;
+      const [oldest] = this.#retiring;
+      if (old.state === 'lost' || oldest === undefined || this.#retiring.size < RETIRING_PER_PLACE * this.#slots.length) {
+        void this.#replace(place);
+        return;
+      }
+      // What taints a worker is no reason to refuse what is new, as long as it works.
+      old.serveOn('too many replaced ones still have interactions');
+      oldest.patience.limit(NEIGHBOUR_PATIENCE_MS);
+      this.#replaceIn(place, RETIRING_CHECK_MS);
     }, delayMs);
     this.#timers.add(timer);
   }
@@ -151,14 +207,20 @@ export class Generation {
     // Until it is ready it is nobody's place: the old one keeps it, and a failed boot changes nothing.
     this.#leaving.add(fresh);
     try {
-      await this.#bootedInTime(fresh);
+      await this.bootedInTime(fresh);
     } catch (error) {
       this.#options.log.error({ worker: fresh.id }, `a replacement did not start: ${error instanceof BootError ? error.message : String(error)}`);
       this.#replacing.delete(place);
-      if (!this.#closed) this.#replaceSoon(place);
+      if (this.#closed) return;
+      this.#irreplaceable.add(place);
+      const kept = this.#slots[place];
+      // One of whose interactions ignores its cancel goes on holding back what that takes.
+      if (kept?.patience.isLimited === false) kept.serveOn('no replacement starts');
+      this.#replaceSoon(place, true);
       return;
     }
     this.#replacing.delete(place);
+    this.#irreplaceable.delete(place);
     if (this.#closed) return;
     const old = this.#slots[place] as Slot;
     this.#slots[place] = fresh;
@@ -170,23 +232,10 @@ export class Generation {
 
   async #retire(slot: Slot): Promise<void> {
     this.#leaving.add(slot);
-    const drained = slot.drain('replaced');
-    if (Number.isFinite(slot.patienceMs)) {
-      const timer = setTimeout(() => void slot.lose('WORKER_CRASHED', 'its last interactions took too long to end'), slot.patienceMs);
-      this.#timers.add(timer);
-      await drained;
-      clearTimeout(timer);
-      this.#timers.delete(timer);
-    }
-    await drained;
+    this.#retiring.add(slot);
+    await slot.drain('replaced');
     await slot.close(CLOSE_GRACE_MS);
     this.#leaving.delete(slot);
+    this.#retiring.delete(slot);
   }
-}
-
-/** The MCP servers that its agent still waits for, as the end of a sentence; '' where there is none. */
-function awaitedBy({ mcps }: Slot): string {
-  const names = mcps.flatMap(({ name, state }) => (state === 'connecting' ? [name] : []));
-  if (names.length === 0) return '';
-  return `; it still waited for the MCP server${names.length === 1 ? '' : 's'} ${names.join(', ')}`;
 }

@@ -15,7 +15,7 @@ interface Beat {
  * Starts the watch over `slots()`, which may change between checks.
  * @returns what ends it
  */
-export function watchHeartbeats(slots: () => Iterable<Slot>, stuckTimeoutMs: number): () => void {
+export function watchHeartbeats(slots: () => Iterable<Slot>, stuckTimeoutMs: () => number): () => void {
   const beats = new WeakMap<Slot, Beat>();
   let checkedAt = performance.now();
   const timer = setInterval(() => {
@@ -29,7 +29,7 @@ export function watchHeartbeats(slots: () => Iterable<Slot>, stuckTimeoutMs: num
       if (beat === undefined || beat.count !== count || late) {
         beats.set(slot, { count, since: now });
         slot.recover();
-      } else if (now - beat.since > stuckTimeoutMs) {
+      } else if (now - beat.since > stuckTimeoutMs()) {
         void slot.lose('WORKER_STUCK', `no heartbeat for ${Math.round((now - beat.since) / 1000)} s`);
       } else if (now - beat.since > SUSPECT_AFTER_MS) {
         slot.suspect();

@@ -1,48 +1,51 @@
-// Ends the processes that workers still hold when this process ends without having closed them.
-import { readFileSync } from 'node:fs';
+// Ends the processes that workers' threads still hold when this process ends without having closed them.
+import { childrenOf, threadIds } from './proc.ts';
+import { signalChild } from './signal_child.ts';
 
-const holders = new Set<() => readonly number[]>();
+/** For threads to end: one inside a blocking call does not, and starts nothing meanwhile. Well within the grace of a hard end (bin/hard_end.ts). */
+const STOP_LIMIT_MS = 250;
+const LOOK_INTERVAL_MS = 1;
+
+export interface Holder {
+  /** The processes that the thread has told of by now, whether or not somebody has read it. */
+  pids(): readonly number[];
+  /** Starts the end of the thread. */
+  stop(): void;
+  /** Whether the thread is there, as far as is known. */
+  runs(): boolean;
+}
+
+const holders = new Set<Holder>();
 
 /**
- * Kills these processes, each with its group where it leads one, should this process end before `release` is called: by an `exit`, not by a SIGKILL.
+ * Kills what the thread holds, should this process end before `release` is called: by an `exit`, not by a SIGKILL.
  * A Set, so that any number of workers needs one listener of the process.
- * @param pidsOf asked at the end
  * @returns release
  */
-export function killAtExit(pidsOf: () => readonly number[]): () => void {
+export function killAtExit(holder: Holder): () => void {
   if (holders.size === 0) process.on('exit', killHeld);
-  holders.add(pidsOf);
+  holders.add(holder);
   return () => {
-    if (holders.delete(pidsOf) && holders.size === 0) process.off('exit', killHeld);
+    if (holders.delete(holder) && holders.size === 0) process.off('exit', killHeld);
   };
 }
 
-/** Nothing asynchronous runs any more once a process exits. */
+/**
+ * Nothing asynchronous runs any more once a process exits, yet its other threads do, until after this: so they are ended first, as one may be starting
+ * a process just now. Beside what they have told, which is all that is known elsewhere, Linux knows every child of a thread that is not the main one.
+ */
 function killHeld(): void {
-  for (const pidsOf of holders) pidsOf().forEach(kill);
-}
-
-function kill(pid: number): void {
-  const target = targetOf(pid);
-  if (target === null) return;
-  try {
-    process.kill(target, 'SIGKILL');
-  } catch {
-    // It has ended.
-  }
-}
-
-/** What to signal: its group where it leads one, else itself; null where the number is by now that of a stranger, which is known on Linux. */
-function targetOf(pid: number): number | null {
-  if (process.platform === 'win32') return null;
-  if (process.platform !== 'linux') return -pid;
-  try {
-    // `pid (name) state parent group …`; the name may hold anything (proc_pid_stat(5)).
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const [, parent, group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').map(Number);
-    if (parent !== process.pid) return null;
-    return group === pid ? -pid : pid;
-  } catch {
-    return null;
+  // Not the workers': started by bin/hard_end.ts, or, before this program was it, by a shell that has become it (`helper & exec node …`).
+  const others = new Set(childrenOf(process.pid));
+  for (const { stop } of holders) stop();
+  const deadline = performance.now() + STOP_LIMIT_MS;
+  for (;;) {
+    // Asked before the processes are: none can come after the last look, and what a thread has started stays a child of ours when it has ended.
+    const isLast = performance.now() > deadline || ![...holders].some(({ runs }) => runs());
+    const told = [...holders].flatMap(({ pids }) => pids());
+    const found = threadIds().flatMap(childrenOf).filter((pid) => !others.has(pid));
+    for (const pid of new Set([...told, ...found])) signalChild(pid, 'SIGKILL');
+    if (isLast) return;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0, LOOK_INTERVAL_MS);
   }
 }

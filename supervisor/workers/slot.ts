@@ -1,57 +1,48 @@
 // One worker as the supervisor sees it: its state, its heartbeat, and the interactions that it runs.
 import type { EndCode } from '../../shared/errors.ts';
-import { BEAT_CELL, type AgentFacts, type InteractionTask, type LogFrameLevel, type McpServerState, type WorkerFrame } from '../../shared/protocol.ts';
+import { BEAT_CELL, type AgentFacts, type HeapFigures, type InteractionTask, type McpServerState, type WorkerFrame } from '../../shared/protocol.ts';
 import { BootError } from './boot_error.ts';
-import { killAtExit } from './kill_at_exit.ts';
-import { endOrphans } from './orphans.ts';
-import { Seats } from './seats.ts';
+import { settledIn } from './gone_in_time.ts';
+import { createPatience, NEIGHBOUR_PATIENCE_MS } from './patience.ts';
+import { Seats, type Seated } from './seats.ts';
 import type { SlotListener } from './slot_listener.ts';
+import type { SlotOwner, SlotState } from './slot_owner.ts';
 import { startThread, type WorkerSettings, type WorkerThread } from './thread.ts';
 
 /** How long frames that a dead thread had sent may still take to arrive. */
 const LAST_FRAMES_MS = 200;
 
-/**
- * booting → ready ⇄ suspect (no heartbeat for a second), ready → tainted (to be replaced), any → draining (takes nothing new), any → lost (its thread is
- * gone or given up).
- */
-export type SlotState = 'booting' | 'ready' | 'suspect' | 'tainted' | 'draining' | 'lost';
-
-export interface SlotOwner {
-  stateChanged(slot: Slot, reason: string): void;
-  /** A seat became free. */
-  seatFreed(slot: Slot): void;
-  agentLog(slot: Slot, interactionId: string | null, level: LogFrameLevel, text: string): void;
-}
-
-interface Seated {
-  readonly seat: number;
-  readonly listener: SlotListener;
-  started: boolean;
-}
-
 export class Slot {
   readonly id: number;
   readonly generation: number;
-  readonly #owner: SlotOwner;
+  readonly #gone = Promise.withResolvers<void>();
+  /** Resolves when it was given up and its thread and its processes are gone. */
+  readonly gone = this.#gone.promise;
+  readonly #owner: SlotOwner<Slot>;
   readonly #thread: WorkerThread;
   readonly #seated = new Map<string, Seated>();
   readonly #seats: Seats;
   readonly #boot = Promise.withResolvers<AgentFacts>();
+  /** Resolves with what is known of the agent once it is loaded. @throws BootError */
+  readonly booted = this.#boot.promise;
   #idle: (() => void) | undefined;
-  #ended: (() => void) | undefined;
-  #closing = false;
+  /** How long its interactions may go on once it drains. */
+  readonly patience = createPatience(() => void this.lose('WORKER_CRASHED', 'its last interactions took too long to end'));
   #state: SlotState = 'booting';
+  /** On the clock of `performance.now()`. */
+  readonly bornAt = performance.now();
   served = 0;
   heapMb = 0;
+  /** What no collection frees of its heap; null until it is ready. */
+  lastingHeap: HeapFigures | null = null;
+  heapAtBoot: HeapFigures | null = null;
   eventLoopLagMs = 0;
-  patienceMs = Number.POSITIVE_INFINITY;
+  isClosing = false;
   mcps: readonly McpServerState[] = [];
-  /** Processes that the thread holds, to be ended with it. */
-  #pids: readonly number[] = [];
-  readonly #release = killAtExit(() => this.#pids);
+  /** Those that its agent's modules have loaded, where it is to tell. */
+  files: readonly string[] = [];
 
-  constructor(id: number, generation: number, settings: WorkerSettings, owner: SlotOwner) {
+  constructor(id: number, generation: number, settings: WorkerSettings, owner: SlotOwner<Slot>) {
     this.id = id;
     this.generation = generation;
     this.#owner = owner;
@@ -69,6 +60,11 @@ export class Slot {
     return this.#seated.size;
   }
 
+  /** Interactions that it has or is about to get. */
+  get load(): number {
+    return this.#seated.size + this.#seats.held;
+  }
+
   get hasSeat(): boolean {
     return this.#state === 'ready' && this.#seats.anyFree;
   }
@@ -77,20 +73,24 @@ export class Slot {
     return Atomics.load(this.#thread.shared, BEAT_CELL);
   }
 
-  /** Resolves with what is known of the agent once it is loaded. @throws BootError */
-  get booted(): Promise<AgentFacts> {
-    return this.#boot.promise;
+  /** Keeps a seat for an interaction that is being prepared. Only where `hasSeat`, or of a worker that boots for it. @returns gives it back */
+  hold(): () => void {
+    this.#seats.held += 1;
+    return () => {
+      this.#seats.held -= 1;
+      this.#checkIdle();
+    };
   }
 
-  /** Gives the worker an interaction. Only where `hasSeat`. */
+  /** Gives the worker an interaction. Only where `hasSeat`, or to whoever holds a seat. */
   run(task: Omit<InteractionTask, 'seat'>, listener: SlotListener): void {
     const seat = this.#seats.take();
     this.#seated.set(task.id, { seat, listener, started: false });
     this.#thread.post({ type: 'run', task: { ...task, seat } });
   }
 
-  cancel(id: string): void {
-    if (this.#seated.has(id)) this.#thread.post({ type: 'cancel', id });
+  cancel(id: string, graceMs: number): void {
+    if (this.#seated.has(id)) this.#thread.post({ type: 'cancel', id, graceMs });
   }
 
   credit(id: string, units: number): void {
@@ -107,12 +107,7 @@ export class Slot {
   suspect(): void {
     if (this.#state !== 'ready') return;
     this.#setState('suspect', 'no heartbeat for a second');
-    for (const [id, seated] of this.#seated) {
-      if (seated.started || !this.#seats.withdraw(seated.seat)) continue;
-      this.#seated.delete(id);
-      // Its `run` frame is still unread and must find this claim, so the seat is free only once the worker has `skipped` it.
-      seated.listener.lost('WORKER_STUCK', false);
-    }
+    for (const { listener } of this.#seats.takeBack(this.#seated)) listener.lost('WORKER_STUCK', false);
   }
 
   /** It beats again. */
@@ -122,31 +117,29 @@ export class Slot {
 
   /** Nothing new, until it is replaced. @param patienceMs how long its other interactions may go on then */
   taint(reason: string, patienceMs = Number.POSITIVE_INFINITY): void {
-    if (this.#state !== 'ready' && this.#state !== 'suspect') return;
-    this.patienceMs = patienceMs;
-    this.#setState('tainted', reason);
+    this.patience.limit(patienceMs);
+    if (this.#state === 'ready' || this.#state === 'suspect') this.#setState('tainted', reason);
   }
 
-  /** Takes nothing new; resolves when nothing runs any more. */
+  /** Tainted, it serves all the same. */
+  serveOn(reason: string): void {
+    if (this.#state === 'tainted') this.#setState('ready', reason);
+  }
+
+  /** Takes nothing new; resolves when nothing runs any more, and no seat is held. */
   async drain(reason: string): Promise<void> {
     if (this.#state === 'lost') return;
     this.#setState('draining', reason);
-    if (this.#seated.size === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#idle = resolve;
-    });
+    this.patience.begin();
+    if (this.load > 0) await new Promise<void>((resolve) => void (this.#idle = resolve));
   }
 
-  /** Ends the thread: lets the agent close what it holds for up to `graceMs`, then terminates. */
+  /** Ends the thread: lets the agent close what it holds for up to `graceMs`, unless its event loop stands still, then terminates. */
   async close(graceMs: number): Promise<void> {
-    if (this.#state !== 'lost') {
-      this.#closing = true;
+    this.isClosing = true;
+    if (this.#state !== 'lost' && this.#state !== 'suspect') {
       this.#thread.post({ type: 'close' });
-      const timeout = Promise.withResolvers<void>();
-      const timer = setTimeout(timeout.resolve, graceMs);
-      this.#ended = timeout.resolve;
-      await timeout.promise;
-      clearTimeout(timer);
+      await settledIn(this.#thread.ended, graceMs);
     }
     await this.lose('SHUTTING_DOWN', 'closed');
   }
@@ -155,22 +148,20 @@ export class Slot {
   async lose(code: EndCode, reason: string): Promise<void> {
     if (this.#state !== 'lost') {
       this.#setState('lost', reason);
+      this.patience.end();
       this.#boot.reject(new BootError({ message: reason, file: null, line: null }));
-      this.#thread.hangUp();
       const seated = [...this.#seated.values()];
       this.#seated.clear();
+      this.#idle?.();
       // A thread that never came back to its event loop could not tell that it had begun, but its claims do.
       for (const { listener, started, seat } of seated) listener.lost(code, started || this.#seats.hasBegun(seat));
-      this.#checkIdle();
     }
     await this.#thread.destroy();
-    await endOrphans(this.#pids);
-    this.#release();
+    this.#gone.resolve();
   }
 
   #threadEnded(reason: string): void {
-    this.#ended?.();
-    if (this.#state === 'lost' || this.#closing) return;
+    if (this.#state === 'lost' || this.isClosing) return;
     // Frames that the thread had sent before it ended may arrive after the news of its end.
     setTimeout(() => void this.lose('WORKER_CRASHED', reason), LAST_FRAMES_MS);
   }
@@ -178,11 +169,9 @@ export class Slot {
   #take(frame: WorkerFrame): void {
     switch (frame.type) {
       case 'events':
-        this.#seated.get(frame.id)?.listener.events(frame.events);
-        return;
+        return this.#seated.get(frame.id)?.listener.events(frame.events);
       case 'active':
-        this.#seated.get(frame.id)?.listener.active();
-        return;
+        return this.#seated.get(frame.id)?.listener.active();
       case 'started': {
         const seated = this.#seated.get(frame.id);
         if (seated === undefined) return;
@@ -213,17 +202,26 @@ export class Slot {
         if (this.#state === 'booting') void this.lose('WORKER_CRASHED', 'the agent threw outside of any call while it loaded');
         else this.taint(`an error out of no await${frame.id === null ? '' : ` of interaction ${frame.id}`}`);
         return;
+      case 'deaf':
+        this.taint(`interaction ${frame.id} goes on though it was cancelled`, NEIGHBOUR_PATIENCE_MS);
+        return;
       case 'gauges':
         this.heapMb = frame.heapMb;
+        this.lastingHeap = frame.lastingHeap;
         this.eventLoopLagMs = frame.eventLoopLagMs;
         return;
       case 'mcps':
         this.mcps = frame.servers;
-        this.#pids = frame.pids;
         return;
+      case 'files':
+        this.files = [...this.files, ...frame.files];
+        return;
+      case 'modules':
+        return this.#owner.modulesRead(frame.modules);
       case 'ready':
-        if (this.#state !== 'booting') return;
-        this.#setState('ready', 'the agent is loaded');
+        // One that drains already may have been started for an interaction, which still gets its seat.
+        if (this.#state === 'booting') this.#setState('ready', 'the agent is loaded');
+        this.heapAtBoot = frame.lastingHeap;
         this.#boot.resolve(frame.facts);
         return;
       case 'load_failed':
@@ -242,6 +240,6 @@ export class Slot {
   }
 
   #checkIdle(): void {
-    if (this.#seated.size === 0) this.#idle?.();
+    if (this.load === 0) this.#idle?.();
   }
 }

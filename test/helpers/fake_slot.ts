@@ -1,7 +1,8 @@
 // A slot without a thread: it takes interactions, and tells what was asked of it.
 import type { Generation } from '../../supervisor/workers/generation.ts';
-import type { Slot, SlotState } from '../../supervisor/workers/slot.ts';
+import type { Slot } from '../../supervisor/workers/slot.ts';
 import type { SlotListener } from '../../supervisor/workers/slot_listener.ts';
+import type { SlotState } from '../../supervisor/workers/slot_owner.ts';
 
 export interface FakeSlot {
   state: SlotState;
@@ -25,8 +26,16 @@ export function fakeSlot(seats = 1, state: SlotState = 'ready'): FakeSlot & Slot
     get active() {
       return running.size;
     },
+    held: 0,
+    get load() {
+      return running.size + fake.held;
+    },
+    hold() {
+      fake.held += 1;
+      return () => void (fake.held -= 1);
+    },
     get hasSeat() {
-      return fake.state === 'ready' && running.size < fake.seats;
+      return fake.state === 'ready' && running.size + fake.held < fake.seats;
     },
     run(task: { readonly id: string }, listener: SlotListener) {
       asked.push(`run ${task.id}`);

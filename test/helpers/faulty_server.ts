@@ -13,6 +13,9 @@ export const serveFaulty = (t: Test): Promise<StartedServer> =>
     env: { STUCK_TIMEOUT_SECONDS: '2', CANCEL_GRACE_SECONDS: '0.5' },
   });
 
+/** How often something is done: little, for every run of the tests; ROUNDS=100 for a thorough one. */
+export const rounds = (usual: number): number => Number(process.env['ROUNDS'] ?? usual);
+
 /** A stream whose agent has begun. */
 export interface Begun {
   readonly opened: OpenedStream;
@@ -30,6 +33,27 @@ export const beginSome = (server: StartedServer, count: number): Promise<Begun[]
   Promise.all(Array.from({ length: count }, () => begin(server, 'hello')));
 
 export const endsOf = (streams: readonly Begun[]): Promise<string[]> => Promise.all(streams.map(async ({ opened }) => endOf(await opened.ended)));
+
+/** Asks for such answers, so many at a time, until it is stopped. @returns all of them, once they are over */
+export function keepMeeting(server: StartedServer, count: number): { stop(): Promise<readonly Begun[]> } {
+  const met: Begun[] = [];
+  let isOver = false;
+  const meet = async (): Promise<void> => {
+    while (!isOver) {
+      const neighbour = await begin(server, 'hello');
+      met.push(neighbour);
+      await neighbour.opened.ended;
+    }
+  };
+  const meeting = Promise.all(Array.from({ length: count }, meet));
+  return {
+    async stop() {
+      isOver = true;
+      await meeting;
+      return met;
+    },
+  };
+}
 
 const PIECES = Array.from({ length: 20 }, (_, i) => ` ${i + 1}`).join('');
 

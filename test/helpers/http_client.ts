@@ -27,7 +27,7 @@ export interface Answer {
 export async function send(url: string, path: string, sent: Sent = {}): Promise<Answer> {
   const response = await open(url, path, sent);
   const body = await text(response);
-  const isJson = /json/.test(response.headers['content-type'] ?? '') && body !== '';
+  const isJson = /[/+]json\b/.test(response.headers['content-type'] ?? '') && body !== '';
   return { status: response.statusCode ?? 0, headers: response.headers, text: body, json: isJson ? (JSON.parse(body) as Json) : {} };
 }
 

@@ -22,6 +22,14 @@ export function plain(text: string): string {
   return text.replaceAll('`', '');
 }
 
+/** What stands below the heading with this title, up to the next one that is no smaller. */
+export function sectionOf(page: string, title: string): string {
+  const [, marks = ''] = new RegExp(`^(#+) ${title}$`, 'm').exec(page) ?? [];
+  if (marks === '') throw new Error(`there is no heading ${title}`);
+  const [, after = ''] = page.split(`\n${marks} ${title}\n`);
+  return after.split(new RegExp(`^#{1,${marks.length}} `, 'm'))[0] ?? '';
+}
+
 /** In the order of the page. */
 export function codeBlocksOf(page: string): CodeBlock[] {
   return [...page.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language = '', text = '']) => ({ language, text }));

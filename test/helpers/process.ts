@@ -29,6 +29,8 @@ interface SpawnOptions {
   /** Beside PATH and HOME the child has these variables only. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Whether a `serve` has a launcher, which starts the server again when that dies. Left out: the process is the server itself. */
+  readonly launcher?: boolean;
   /** Written to the child's stdin, which then ends. null: it stays open, for the test to write to. Left out: there is none. */
   readonly stdin?: string | null;
 }
@@ -37,9 +39,9 @@ interface SpawnOptions {
  * Starts a process and collects what it prints. By way of env(1), which the process then replaces: tap puts itself into every child that a test
  * spawns, as NODE_OPTIONS, and what is tested must not be slowed and patched by it.
  */
-export function spawnProcess(command: string, args: readonly string[], { env = {}, cwd = PROJECT, stdin }: SpawnOptions = {}): SpawnedProcess {
+export function spawnProcess(command: string, args: readonly string[], { env = {}, cwd = PROJECT, launcher = false, stdin }: SpawnOptions = {}): SpawnedProcess {
   const { PATH = '', HOME = '' } = process.env;
-  const variables = Object.entries({ PATH, HOME, ...env }).map(([name, value]) => `${name}=${value}`);
+  const variables = Object.entries({ PATH, HOME, ...(launcher ? {} : { OAI_AGENT_SERVER_LAUNCHED: '1' }), ...env }).map(([name, value]) => `${name}=${value}`);
   const child = spawn('/usr/bin/env', ['-i', ...variables, command, ...args], { cwd, stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
   const output: Output = { stdout: '', stderr: '' };
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));

@@ -1,5 +1,6 @@
 // Bytes to a server and bytes back, where a client of HTTP would refuse to send what the test wants to.
 import { connect } from 'node:net';
+import { waitFor } from './wait_for.ts';
 
 export interface RawAnswer {
   /** 0: there was no answer. */
@@ -26,6 +27,30 @@ export function exchange(url: string, bytes: string | Buffer, timeoutMs = 5_000)
     });
     socket.write(bytes);
   });
+}
+
+export interface HeldRequest {
+  /** Sends the body. Resolves with all that has come, once the connection is closed. */
+  finish(): Promise<string>;
+}
+
+/** Sends the head of a request with this JSON for a body, and resolves when that is asked for: the server has let the request in. */
+export async function holdBody(url: string, requestLine: string, body: string, ...headers: readonly string[]): Promise<HeldRequest> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  let received = '';
+  socket.setEncoding('utf8').on('data', (text: string) => (received += text));
+  socket.on('error', () => undefined);
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  socket.write(head(requestLine, ...headers, 'Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`, 'Expect: 100-continue'));
+  await waitFor('the body to be asked for', () => received.includes('100 Continue'));
+  return {
+    async finish() {
+      socket.end(body);
+      await closed;
+      return received;
+    },
+  };
 }
 
 /** A request's head; `Connection: close` is part of it, and Host unless `headers` has one. */

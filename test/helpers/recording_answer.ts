@@ -9,6 +9,8 @@ export interface RecordingAnswer extends Answer {
   readonly log: readonly string[];
   /** How many pieces of text came. */
   readonly pieces: () => number;
+  /** The agent's code that was started. */
+  readonly followed: readonly Promise<unknown>[];
   /** What `ready` returns from now on. */
   hold(promise: Promise<void> | undefined): void;
 }
@@ -17,6 +19,7 @@ export function recordAnswer(message: string): RecordingAnswer {
   const items: SessionItem[] = [{ type: 'message', role: 'user', content: message }];
   const messages: string[] = [];
   const log: string[] = [];
+  const followed: Promise<unknown>[] = [];
   let text = '';
   let pieces = 0;
   let held: Promise<void> | undefined;
@@ -31,6 +34,7 @@ export function recordAnswer(message: string): RecordingAnswer {
     items,
     messages,
     log,
+    followed,
     pieces: () => pieces,
     hold(promise) {
       held = promise;
@@ -59,5 +63,6 @@ export function recordAnswer(message: string): RecordingAnswer {
     },
     active: () => undefined,
     ready: () => held,
+    follow: (code) => void followed.push(code),
   };
 }

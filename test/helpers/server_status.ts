@@ -6,6 +6,7 @@ import type { StartedServer } from './process.ts';
 interface WorkerStatus {
   readonly id: number;
   readonly state: string;
+  readonly heap_mb: number;
 }
 
 interface ServerStatus {
@@ -31,7 +32,7 @@ export interface ProcessFigures {
   readonly residentMb: number;
 }
 
-export async function figuresOf({ process: { pid } }: StartedServer): Promise<ProcessFigures> {
+export async function figuresOf({ process: { pid } }: Pick<StartedServer, 'process'>): Promise<ProcessFigures> {
   const own = `/proc/${pid}`;
   const [tasks, files, status] = await Promise.all([readdir(`${own}/task`), readdir(`${own}/fd`), readFile(`${own}/status`, 'utf8')]);
   const residentKb = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);

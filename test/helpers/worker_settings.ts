@@ -13,6 +13,8 @@ export function settingsOf(agent: string, overrides: Partial<WorkerSettings> = {
     configRoot: join(PROJECT, 'test/fixtures'),
     agentName: 'fixture',
     baseEnv: {},
+    tellsFiles: false,
+    modules: { read: [], found: [] },
     temperature: null,
     maxTokens: null,
     concurrency: 4,

@@ -1,6 +1,7 @@
 // Flags and environment become one configuration, or one error that says what was expected.
 import t from 'tap';
-import { MODES, parseConfig, VARIABLES, type Config, type ServeFlags } from '../../shared/config.ts';
+import { MODES, parseConfig, type Config, type ServeFlags } from '../../shared/config.ts';
+import { VARIABLES } from '../../shared/variables.ts';
 import { Secret } from '../../shared/secret.ts';
 
 const MACHINE = { parallelism: 4, memoryMb: 8000 };
@@ -15,7 +16,7 @@ t.test('the defaults are the contract\'s', async (t) => {
     sessionTtlMs: 2_592_000_000, chatTimeoutMs: 600_000, chatIdleTimeoutMs: 180_000, queueTimeoutMs: 30_000, cancelGraceMs: 5000,
     stuckTimeoutMs: 30_000,
     bootTimeoutMs: 30_000, drainTimeoutMs: 25_000, keepAliveMs: 5000, resumeMemoryBytes: 64 * 1024 * 1024, allowedOrigins: [], logLevel: 'info',
-    unusedVariables: [],
+    trustedProxies: [], redis: null, watch: false, drainDelayMs: 0, chatRateLimit: null, maxConcurrentPerToken: null, logging: null,
     logFormat: 'json',
   });
 });
@@ -34,7 +35,7 @@ t.test('flags win over variables', async (t) => {
 
 t.test('an empty variable is as if it were not set', async (t) => {
   t.strictSame(
-    configOf({}, Object.fromEntries([...Object.keys(VARIABLES), 'PORT', 'CONFIG_ROOT', 'OAI_DATA_DIR', 'REDIS_URL'].map((name) => [name, '']))),
+    configOf({}, Object.fromEntries([...Object.keys(VARIABLES), 'PORT', 'CONFIG_ROOT', 'OAI_DATA_DIR'].map((name) => [name, '']))),
     configOf(),
   );
 });
@@ -116,6 +117,50 @@ t.test('the admin token is taken as it is, and shown by nothing', async (t) => {
   }
 });
 
-t.test('variables that this version does not use are told', async (t) => {
-  t.strictSame(configOf({}, { REDIS_URL: 'redis://a', LOGGING_DB_HOST: 'b', OTHER: 'c' }).unusedVariables, ['REDIS_URL', 'LOGGING_DB_HOST']);
+t.test('Redis is named by a URL or by its parts, and shown without its password', async (t) => {
+  const redisOf = (env: Record<string, string>) => {
+    const { redis } = configOf({}, env);
+    return redis === null ? null : [redis.url.reveal(), redis.shown];
+  };
+  t.equal(redisOf({}), null);
+  t.strictSame(redisOf({ REDIS_URL: 'rediss://:secret@cache.example:7000/2' }), ['rediss://:secret@cache.example:7000/2', 'cache.example:7000']);
+  t.strictSame(redisOf({ REDIS_URL: 'redis://cache', REDIS_HOST: 'other', REDIS_PORT: '1' }), ['redis://cache', 'cache:6379'], 'a URL says all');
+  t.strictSame(redisOf({ REDIS_HOST: 'cache' }), ['redis://cache:6379', 'cache:6379']);
+  t.strictSame(redisOf({ REDIS_PORT: '7000' }), ['redis://localhost:7000', 'localhost:7000']);
+  t.strictSame(redisOf({ REDIS_HOST: '::1' }), ['redis://[::1]:6379', '[::1]:6379']);
+  t.notMatch(JSON.stringify(configOf({}, { REDIS_URL: 'redis://:secret@cache' })), 'secret');
+  for (const wrong of ['http://cache', 'redis://', 'redis://cache/x', 'cache:6379']) {
+    const expected = `REDIS_URL: expected a URL such as redis://:password@host:6379/0, got ${wrong.length} characters`;
+    t.throws(() => configOf({}, { REDIS_URL: wrong }), { kind: 'variable', message: expected });
+  }
+  t.throws(() => configOf({}, { REDIS_PORT: '0' }), { message: /^REDIS_PORT: expected a whole number from 1 to 65535/ });
+});
+
+t.test('the log is off unless it is asked for; its database is named by a URL or by its parts', async (t) => {
+  t.equal(configOf({}, { LOGGING_DB_HOST: 'db' }).logging, null);
+  const postgresOf = (env: Record<string, string>) => configOf({}, { DB_LOGGING_ENABLED: 'true', ...env }).logging?.postgres ?? null;
+  t.match(configOf({}, { DB_LOGGING_ENABLED: 'true' }).logging, { postgres: null, retentionDays: 90, keepsContent: true, spoolMaxBytes: 1024 * 1024 * 1024 });
+  t.equal(postgresOf({ LOGGING_DB_HOST: 'db' })?.url.reveal(), 'postgres://postgres:postgres@db:5432/agent_logs');
+  t.equal(postgresOf({ LOGGING_DB_SSLMODE: 'require' })?.url.reveal(), 'postgres://postgres:postgres@localhost:5432/agent_logs?sslmode=require');
+  const given = 'postgres://u:p@h:5432/d';
+  t.equal(postgresOf({ LOGGING_DB_URL: given, LOGGING_DB_SSLMODE: 'verify-full' })?.url.reveal(), `${given}?sslmode=verify-full`);
+  t.equal(postgresOf({ LOGGING_DB_URL: `${given}?sslmode=disable`, LOGGING_DB_SSLMODE: 'require' })?.url.reveal(), `${given}?sslmode=disable`, 'the URL says all');
+  t.throws(() => postgresOf({ LOGGING_DB_SSLMODE: 'perhaps' }), /LOGGING_DB_SSLMODE.*disable, require or verify-full/);
+  t.equal(postgresOf({ LOGGING_DB_PASSWORD: 'p@ss/word' })?.url.reveal(), 'postgres://postgres:p%40ss%2Fword@localhost:5432/agent_logs');
+  const { url, shown } = postgresOf({ LOGGING_DB_URL: 'postgresql://u:pass@db:6000/logs?sslmode=require' }) ?? {};
+  t.strictSame([url?.reveal(), shown], ['postgresql://u:pass@db:6000/logs?sslmode=require', 'db:6000/logs']);
+  for (const wrong of ['postgres://db', 'mysql://db/logs', 'db']) {
+    t.throws(() => configOf({}, { LOGGING_DB_URL: wrong }), { message: /^LOGGING_DB_URL: expected a URL such as postgres:/ });
+  }
+});
+
+t.test('limits and proxies', async (t) => {
+  const limitOf = (text: string) => configOf({}, { RATE_LIMIT_CHAT: text }).chatRateLimit;
+  t.strictSame(limitOf('60/minute'), { count: 60, windowMs: 60_000 });
+  t.strictSame(limitOf('1/day'), { count: 1, windowMs: 86_400_000 });
+  for (const wrong of ['60', '0/minute', '60/month', '60 / minute', '-1/second']) t.throws(() => limitOf(wrong), { message: /^RATE_LIMIT_CHAT: expected a limit such as/ });
+  t.equal(configOf({}, { MAX_CONCURRENT_PER_TOKEN: '5' }).maxConcurrentPerToken, 5);
+  t.throws(() => configOf({}, { MAX_CONCURRENT_PER_TOKEN: '0' }), { message: /^MAX_CONCURRENT_PER_TOKEN: expected/ });
+  t.strictSame(configOf({}, { TRUSTED_PROXIES: '10.0.0.0/8, ::1,192.168.1.7' }).trustedProxies, ['10.0.0.0/8', '::1', '192.168.1.7']);
+  t.throws(() => configOf({}, { TRUSTED_PROXIES: 'proxy.example' }), { message: /^TRUSTED_PROXIES: expected addresses or CIDRs/ });
 });

@@ -4,6 +4,7 @@ import { AppError } from '../../shared/errors.ts';
 import { CREDIT_WINDOW, type InteractionEnd } from '../../shared/protocol.ts';
 import type { Answer, AnswerEnd } from './agents/agent.ts';
 import type { Line } from './line.ts';
+import type { RunningCode } from './running_code.ts';
 
 /** Longer pieces are sent as several events, so that none is bigger than the reader's window. */
 const MAX_PIECE_LENGTH = 16 * 1024;
@@ -23,6 +24,7 @@ export interface AnswerSettings {
   readonly joinText: boolean;
   readonly signal: AbortSignal;
   readonly line: Line;
+  readonly code: Pick<RunningCode, 'follow'>;
 }
 
 export interface GrowingAnswer extends Answer {
@@ -161,6 +163,7 @@ export function createAnswer(settings: AnswerSettings): GrowingAnswer {
       sendVerbose({ type: 'handoff', from, to });
     },
     active: showActivity,
+    follow: (code) => settings.code.follow(code),
     ready() {
       if (inFlight < CREDIT_WINDOW) return undefined;
       waiting ??= waitFor(signal);
@@ -180,6 +183,7 @@ export function createAnswer(settings: AnswerSettings): GrowingAnswer {
       const rest = { agent: settings.agentName, model: end.model, token_usage: end.usage, finish_reason: end.finishReason, tool_calls: summaries };
       return {
         status: 'success',
+        model: end.model,
         contentJson: JSON.stringify(lastText),
         restJson: JSON.stringify(rest).slice(1, -1),
         items: keptJson,

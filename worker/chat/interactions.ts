@@ -8,15 +8,18 @@ import { createUsageMeter } from './engine/usage.ts';
 import type { Isolation, Scope } from './isolation.ts';
 import type { Line } from './line.ts';
 import { reasonOf } from './reason.ts';
+import { createRunningCode, type RunningCode } from './running_code.ts';
 
 interface Running {
   readonly answer: GrowingAnswer;
   readonly abort: AbortController;
+  readonly code: RunningCode;
 }
 
 export interface Interactions {
   run(task: InteractionTask): void;
-  cancel(id: string): void;
+  /** @param graceMs how long the agent's code may take to end: the supervisor is told where it does not */
+  cancel(id: string, graceMs: number): void;
   credit(id: string, units: number): void;
 }
 
@@ -42,6 +45,7 @@ export function createInteractions(agentName: string, agent: LoadedAgent, isolat
         abort.abort(error);
       },
     };
+    const code = createRunningCode();
     const answer = createAnswer({
       id: task.id,
       agentName,
@@ -51,8 +55,9 @@ export function createInteractions(agentName: string, agent: LoadedAgent, isolat
       joinText: task.joinText,
       signal: abort.signal,
       line,
+      code,
     });
-    running.set(task.id, { answer, abort });
+    running.set(task.id, { answer, abort, code });
     const work = isolation.enter(scope, () => Promise.race([answerTask(task, env, answer, usage, abort.signal), stray.promise]));
     const ended = work.catch((error: unknown) => failed(new AppError('AGENT_FAILED', {}, { cause: error }), usage));
     void ended.then((end) => {
@@ -97,8 +102,11 @@ export function createInteractions(agentName: string, agent: LoadedAgent, isolat
 
   return {
     run,
-    cancel(id) {
-      running.get(id)?.abort.abort(new AppError('CANCELLED'));
+    cancel(id, graceMs) {
+      const cancelled = running.get(id);
+      if (cancelled === undefined || cancelled.abort.signal.aborted) return;
+      cancelled.abort.abort(new AppError('CANCELLED'));
+      setTimeout(() => cancelled.code.runs && line.post({ type: 'deaf', id }), graceMs).unref();
     },
     credit(id, units) {
       running.get(id)?.answer.credit(units);

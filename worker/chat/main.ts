@@ -1,10 +1,11 @@
 // The thread's entry: isolates it, loads the agent, and serves interactions from its line until it is told to close.
 import { flushCompileCache } from 'node:module';
-import { getHeapStatistics } from 'node:v8';
 import { toLoadFailure } from '../../shared/agent/load_error.ts';
 import { BEAT_CELL, BEAT_INTERVAL_MS, type ServeTask, type SupervisorFrame } from '../../shared/protocol.ts';
 import { collectGarbage } from '../../shared/collect_garbage.ts';
+import { keepModules } from './agents/kept_modules.ts';
 import { loadAgent } from './agents/load.ts';
+import { createGauges, type Gauges } from './gauges.ts';
 import { createInteractions, type Interactions } from './interactions.ts';
 import { installIsolation } from './isolation.ts';
 import { createLine, type Line } from './line.ts';
@@ -24,7 +25,10 @@ export default async function serve(task: ServeTask): Promise<void> {
     onStray: createStrayReport(line),
     onConsole: (id, stream, text) => line.postLog(id, stream === 'stdout' ? 'info' : 'warn', text.replace(/\n$/, '')),
   });
-  const heartbeat = startHeartbeat(shared, line);
+  const gauges = createGauges(line);
+  const heartbeat = startHeartbeat(shared, gauges);
+  const tellModules = keepModules(task.modules, (modules) => line.post({ type: 'modules', modules }));
+  const tellFiles = task.tellsFiles ? (await import('./agents/loaded_files.ts')).collectLoadedFiles((files) => line.post({ type: 'files', files })) : null;
   try {
     const agent = await loadAgent(task.agentFile, task.definition, task.agentName, {
       temperature: task.temperature,
@@ -37,15 +41,19 @@ export default async function serve(task: ServeTask): Promise<void> {
     });
     const interactions = createInteractions(task.agentName, agent, isolation, line, shared);
     collectGarbage();
-    line.post({ type: 'ready', facts: agent.facts });
+    tellModules();
+    tellFiles?.();
+    line.post({ type: 'ready', facts: agent.facts, lastingHeap: gauges.lastingHeap() });
     // A thread that is terminated would not leave its compiled code to the next one.
     flushCompileCache();
     await closed(task, interactions, line);
     await agent.close();
   } catch (error) {
+    tellFiles?.();
     line.post({ type: 'load_failed', reason: toLoadFailure(error) });
   } finally {
     clearInterval(heartbeat);
+    gauges.close();
   }
 }
 
@@ -62,20 +70,16 @@ function createStrayReport(line: Line): (id: string | null, error: unknown) => v
 }
 
 /** Counts the heartbeat up; how late that is, is how long something held the event loop. */
-function startHeartbeat(shared: Int32Array, line: Line): NodeJS.Timeout {
+function startHeartbeat(shared: Int32Array, gauges: Gauges): NodeJS.Timeout {
   let beats = 0;
   let lastAt = performance.now();
-  let lagMs = 0;
   return setInterval(() => {
     Atomics.add(shared, BEAT_CELL, 1);
     const now = performance.now();
-    lagMs = Math.max(lagMs, now - lastAt - BEAT_INTERVAL_MS);
+    gauges.late(now - lastAt - BEAT_INTERVAL_MS);
     lastAt = now;
     beats += 1;
-    if (beats % GAUGE_EVERY_BEATS !== 0) return;
-    const heapMb = getHeapStatistics().used_heap_size / 1024 / 1024;
-    line.post({ type: 'gauges', heapMb: Math.round(heapMb * 10) / 10, eventLoopLagMs: Math.round(Math.max(0, lagMs) * 10) / 10 });
-    lagMs = 0;
+    if (beats % GAUGE_EVERY_BEATS === 0) gauges.post();
   }, BEAT_INTERVAL_MS);
 }
 
@@ -86,7 +90,7 @@ function closed(task: ServeTask, interactions: Interactions, line: Line): Promis
       case 'run':
         return interactions.run(frame.task);
       case 'cancel':
-        return interactions.cancel(frame.id);
+        return interactions.cancel(frame.id, frame.graceMs);
       case 'credit':
         return interactions.credit(frame.id, frame.units);
       case 'log_credit':

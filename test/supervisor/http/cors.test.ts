@@ -2,16 +2,15 @@
 import t from 'tap';
 import { chat, send } from '../../helpers/http_client.ts';
 import { endsCleanly, serve } from '../../helpers/serve.ts';
+import { mint } from '../../helpers/tokens.ts';
 
 const APP = 'https://app.example.org';
 const closed = await serve(t, 'quiet');
 const listed = await serve(t, 'quiet', { env: { ALLOWED_ORIGINS: `${APP}, http://localhost:3000` } });
 const anyone = await serve(t, 'quiet', { env: { ALLOWED_ORIGINS: '*' } });
 
-const preflight = (url: string, origin: string) =>
-  send(url, '/chat', {
-    method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' },
-  });
+const preflight = (url: string, origin: string, asked = 'content-type') =>
+  send(url, '/chat', { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': asked } });
 const corsOf = (headers: object): string[] => Object.keys(headers).filter((name) => name.startsWith('access-control'));
 
 t.test('without ALLOWED_ORIGINS nothing is said to any page', async (t) => {
@@ -26,13 +25,23 @@ t.test('a listed origin may read, and is told what it may send', async (t) => {
     vary: 'Origin',
     'access-control-allow-origin': APP,
     'access-control-allow-methods': /POST/,
-    'access-control-allow-headers': /authorization.*content-type.*last-event-id/,
+    'access-control-allow-headers': /authorization.*content-type.*last-event-id.*x-request-id/,
     'access-control-max-age': /^\d+$/,
   });
   const answer = await chat(listed.url, { message: 'hi' }, { origin: 'http://localhost:3000' });
   t.equal(answer.status, 200, 'a page of a listed origin is local where its browser is');
   t.match(answer.headers, { 'access-control-allow-origin': 'http://localhost:3000', 'access-control-expose-headers': /x-session-id/ });
   t.notOk('access-control-allow-methods' in answer.headers);
+});
+
+t.test('such a page may send every field in which a token can come', async (t) => {
+  const { token } = await mint(listed, { scopes: ['chat'] });
+  const fields: Readonly<Record<string, string>> = { authorization: `Bearer ${token}`, 'x-api-key': token, 'api-token': token, api_token: token };
+  for (const [name, value] of Object.entries(fields)) {
+    const { headers } = await preflight(listed.url, APP, `content-type, ${name}`);
+    t.ok(String(headers['access-control-allow-headers']).split(', ').includes(name), name);
+    t.equal((await chat(listed.url, { message: 'hi' }, { origin: APP, [name]: value })).status, 200, name);
+  }
 });
 
 t.test('errors can be read, too', async (t) => {

@@ -32,7 +32,7 @@ function follow(): { readonly response: UnreadResponse; readonly interaction: In
 t.test('silence is broken by a ping while a stream lives, and by nothing after its end', async (t) => {
   const ended = follow();
   const silent = follow();
-  ended.interaction.succeed('"x"', '"agent":"a"');
+  ended.interaction.end({ contentJson: '"x"', restJson: '"agent":"a"' });
   await waitFor('the end', () => ended.response.written.at(-1) === 'END');
   const now = performance.now.bind(performance);
   t.teardown(() => Object.assign(performance, { now }));

@@ -4,18 +4,20 @@ import type { Config } from '../../../shared/config.ts';
 import { createCourse, type Course } from '../../../supervisor/interactions/course.ts';
 import { passedDeadline, type Verdict } from '../../../supervisor/interactions/deadlines.ts';
 import { Interaction, type InteractionRequest } from '../../../supervisor/interactions/interaction.ts';
-import type { Job } from '../../../supervisor/workers/dispatcher.ts';
+import type { Place } from '../../../supervisor/store/order.ts';
+import type { Job } from '../../../supervisor/workers/job.ts';
 import type { Slot } from '../../../supervisor/workers/slot.ts';
 import { requestOf } from '../../helpers/requests.ts';
 
 const CONFIG = { chatTimeoutMs: 60_000, chatIdleTimeoutMs: 1000, queueTimeoutMs: 2000 } as Config;
 const JOB = {} as Job;
 const SLOT = {} as Slot;
+const PLACE = {} as Place;
 /** A whole number, so that what is added to it stays exact. */
 const BEGAN = 1_000_000;
 
 function courseOf(fields: Partial<Course> = {}, request: Partial<InteractionRequest> = {}): Course {
-  return Object.assign(createCourse(new Interaction(requestOf(request), 'a'), false), { waitingSince: BEGAN, lastFrameAt: BEGAN }, fields);
+  return Object.assign(createCourse(new Interaction(requestOf(request), 'a'), { place: PLACE, uncount: () => undefined, own: null }), { waitingSince: BEGAN, lastFrameAt: BEGAN }, fields);
 }
 
 /** The verdict so many ms after the course began. */
@@ -29,8 +31,20 @@ t.test('an interaction that waits for its session has time, one that waits for a
   t.strictSame(after(courseOf({ job: JOB }), 2001, CONFIG, false), { type: 'cancel', code: 'NO_WORKERS' });
 });
 
+t.test('one whose own worker starts has as long as a start may take, which is looked after elsewhere', async (t) => {
+  const own = { isWaiting: false } as NonNullable<Course['own']>;
+  t.equal(after(courseOf({ job: JOB, own }), 50_000), undefined);
+  t.match(after(courseOf({ job: JOB, own }), 0, { ...CONFIG, chatTimeoutMs: -1 }), { code: 'TIMEOUT' });
+});
+
+t.test('one that waits for room for its own worker has the queue\'s time, as any other that waits for one', async (t) => {
+  const own = { isWaiting: true } as NonNullable<Course['own']>;
+  t.equal(after(courseOf({ job: JOB, own }), 2000), undefined);
+  t.strictSame(after(courseOf({ job: JOB, own }), 2001), { type: 'cancel', code: 'QUEUE_TIMEOUT' });
+});
+
 t.test('one whose token has ended is cancelled with the reason, and may take no more than a moment', async (t) => {
-  const verdict = { type: 'cancel', code: 'CANCELLED', message: 'The token was revoked.', graceMs: 400 };
+  const verdict = { type: 'cancel', code: 'CANCELLED', message: 'The token was revoked.', graceMs: 300 };
   t.strictSame(after(courseOf(), 0, CONFIG, true, 'The token was revoked.'), verdict);
   t.strictSame(after(courseOf({ job: JOB, slot: SLOT }), 0, CONFIG, true, 'The token was revoked.'), verdict);
 });

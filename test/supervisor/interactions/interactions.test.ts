@@ -1,80 +1,10 @@
 // The life of an interaction, over workers without threads: whatever happens, it ends exactly once, and gives back its place.
-import { join } from 'node:path';
-import { pino } from 'pino';
-import t, { type Test } from 'tap';
-import type { Config } from '../../../shared/config.ts';
-import type { InteractionEnd } from '../../../shared/protocol.ts';
-import type { Interaction, InteractionRequest } from '../../../supervisor/interactions/interaction.ts';
-import { Interactions } from '../../../supervisor/interactions/interactions.ts';
-import { Sessions } from '../../../supervisor/interactions/sessions.ts';
-import { openEmbeddedStore } from '../../../supervisor/store/embedded.ts';
-import type { SessionStore } from '../../../supervisor/store/sqlite.ts';
-import { Dispatcher } from '../../../supervisor/workers/dispatcher.ts';
-import type { Slot } from '../../../supervisor/workers/slot.ts';
-import { fakeGeneration, fakeSlot, type FakeSlot } from '../../helpers/fake_slot.ts';
-import { makeFolder } from '../../helpers/folder.ts';
+import t from 'tap';
+import type { Interaction } from '../../../supervisor/interactions/interaction.ts';
+import { fakeSlot } from '../../helpers/fake_slot.ts';
+import { FINISHED, listenerOf, openInteractions as open, slotOf, succeed } from '../../helpers/interactions.ts';
 import { requestOf } from '../../helpers/requests.ts';
 import { waitFor } from '../../helpers/wait_for.ts';
-
-const CONFIG = {
-  resumeMemoryBytes: 1024 * 1024, chatTimeoutMs: 60_000, chatIdleTimeoutMs: 60_000, queueTimeoutMs: 60_000, cancelGraceMs: 150,
-  sessionTtlMs: 60_000,
-} as Config;
-const GOOD: InteractionEnd = {
-  status: 'success', contentJson: '"hello"', restJson: '"agent":"a"', items: '[{"type":"message","role":"user","content":"hi"}]', itemCount: 1,
-  usage: null,
-};
-
-interface Harness {
-  readonly interactions: Interactions;
-  readonly dispatcher: Dispatcher;
-  readonly store: SessionStore;
-  readonly slots: readonly FakeSlot[];
-  /** Statuses and codes, in the order in which they ended. */
-  readonly ends: readonly string[];
-  /** Tokens that have ended, by id, each with what is told of it. */
-  readonly ended: Map<string, string>;
-  start(overrides?: Partial<InteractionRequest>): Interaction;
-}
-
-async function open(t: Test, slots: readonly (FakeSlot & Slot)[] = [fakeSlot(8)], queueLimit = 10): Promise<Harness> {
-  const embedded = openEmbeddedStore(join(await makeFolder(t), 'state.db'));
-  const store = embedded.sessions;
-  const dispatcher = new Dispatcher(() => fakeGeneration(...slots), queueLimit);
-  const log = pino({ level: 'silent' });
-  const ends: string[] = [];
-  const ended = new Map<string, string>();
-  const interactions = new Interactions({
-    config: CONFIG,
-    log,
-    sessions: new Sessions(store, CONFIG.sessionTtlMs, log),
-    dispatcher,
-    agentName: 'a',
-    tokenEnd: (token) => (token === null ? null : (ended.get(token.id) ?? null)),
-    maxItems: () => 10,
-    onEnd: ({ status, error }) => void ends.push(error === null ? status : `${status} ${error.code}`),
-  });
-  t.teardown(() => {
-    interactions.close();
-    embedded.close();
-  });
-  return { interactions, dispatcher, store, slots, ends, ended, start: (overrides) => interactions.start(requestOf(overrides)) };
-}
-
-const slotOf = ({ slots }: Harness, index = 0): FakeSlot => slots[index] as FakeSlot;
-
-/** What the worker says of it. */
-function listenerOf(harness: Harness, { id }: Interaction, index = 0) {
-  const listener = slotOf(harness, index).running.get(id);
-  if (listener === undefined) throw new Error('the worker has no such interaction');
-  return listener;
-}
-
-async function succeed(harness: Harness, interaction: Interaction): Promise<void> {
-  listenerOf(harness, interaction).ended(GOOD);
-  slotOf(harness).running.delete(interaction.id);
-  await interaction.ended;
-}
 
 t.test('one that succeeds is in its session before its end is told', async (t) => {
   const harness = await open(t);
@@ -84,7 +14,7 @@ t.test('one that succeeds is in its session before its end is told', async (t) =
   t.strictSame([interaction.status, harness.interactions.active], ['running', 1]);
   await succeed(harness, interaction);
   t.strictSame([interaction.status, interaction.resultJson], ['success', '"content":"hello","agent":"a"']);
-  t.equal(harness.store.find('s', Date.now())?.turnCount, 1);
+  t.equal(harness.store.history('s', 9, Date.now()).turnCount, 1);
   t.equal(harness.interactions.find(interaction.id, 'anonymous'), interaction);
   t.throws(() => harness.interactions.find(interaction.id, 'another'), { code: 'INTERACTION_NOT_FOUND' });
   await harness.interactions.idle();
@@ -93,7 +23,7 @@ t.test('one that succeeds is in its session before its end is told', async (t) =
 t.test('one whose session cannot be appended to fails with that', async (t) => {
   const harness = await open(t);
   const interaction = harness.start({ sessionId: 's' });
-  listenerOf(harness, interaction).ended({ ...GOOD, itemCount: 5000 });
+  listenerOf(harness, interaction).ended({ ...FINISHED, itemCount: 5000 });
   await interaction.ended;
   t.strictSame(harness.ends, ['error SESSION_NOT_SAVED']);
 });
@@ -130,7 +60,7 @@ t.test('interactions of one session run one after another, each with what those 
   listenerOf(harness, b).ended({ status: 'error', code: 'AGENT_FAILED', message: 'm', usage: null });
   await b.ended;
   t.strictSame(harness.ends, ['success', 'error AGENT_FAILED']);
-  t.equal(harness.store.find('s', Date.now())?.turnCount, 1, 'one that fails leaves the session as it was');
+  t.equal(harness.store.history('s', 9, Date.now()).turnCount, 1, 'one that fails leaves the session as it was');
 });
 
 t.test('one that its worker had not begun is moved, three times at most; one that had begun ends with the worker', async (t) => {
@@ -175,7 +105,7 @@ t.test('a cancel that nobody heeds is enforced when the grace is over: its worke
   await interaction.ended;
   t.strictSame(slotOf(harness).asked.slice(2), [`abandon ${interaction.id}`, 'taint']);
   listener.events(['{"type":"text","content":"late","message":1}']);
-  listener.ended(GOOD);
+  listener.ended(FINISHED);
   listener.lost('WORKER_CRASHED', true);
   t.strictSame([harness.ends, interaction.ring.lastId], [['cancelled CANCELLED'], 1]);
 });
@@ -206,7 +136,7 @@ const FILES = [{ name: 'a.txt', type: 'text/plain', size: 1, path: '/uploads/a.t
 t.test('one with files has its place in its session at once, and begins when they are there', async (t) => {
   const harness = await open(t);
   const files = Promise.withResolvers<typeof FILES>();
-  const first = harness.interactions.start(requestOf({ sessionId: 's' }), () => files.promise);
+  const first = harness.interactions.start(requestOf({ sessionId: 's' }), () => files.promise) as Interaction;
   const second = harness.start({ sessionId: 's' });
   await Promise.resolve();
   t.strictSame([slotOf(harness).asked, harness.interactions.queued], [[], 2]);
@@ -223,7 +153,7 @@ t.test('one that is not admitted takes no files, and one whose files cannot be t
   const harness = await open(t);
   const first = harness.start({ sessionId: 's' });
   t.throws(() => harness.interactions.start(requestOf({ id: first.id }), () => t.fail('the files were taken') as never), { code: 'INTERACTION_EXISTS' });
-  const second = harness.interactions.start(requestOf({ sessionId: 's' }), () => Promise.reject(new Error('no room')));
+  const second = harness.interactions.start(requestOf({ sessionId: 's' }), () => Promise.reject(new Error('no room'))) as Interaction;
   await succeed(harness, first);
   await second.ended;
   t.strictSame(harness.ends, ['success', 'error STORE_UNAVAILABLE']);
@@ -234,7 +164,7 @@ t.test('one that is not admitted takes no files, and one whose files cannot be t
 t.test('one that is cancelled while its files are on their way never runs, and the next one does', async (t) => {
   const harness = await open(t);
   const files = Promise.withResolvers<typeof FILES>();
-  const first = harness.interactions.start(requestOf({ sessionId: 's' }), () => files.promise);
+  const first = harness.interactions.start(requestOf({ sessionId: 's' }), () => files.promise) as Interaction;
   const second = harness.start({ sessionId: 's' });
   harness.interactions.cancel(first);
   await first.ended;

@@ -13,7 +13,7 @@ function ended(length: number): Interaction {
   const interaction = new Interaction(requestOf(), 'a');
   interaction.begin(null);
   interaction.add([JSON.stringify({ type: 'text', content: 'x'.repeat(length), message: 1 })]);
-  interaction.fail('AGENT_FAILED', 'failed');
+  interaction.end({ code: 'AGENT_FAILED', message: 'failed' });
   return interaction;
 }
 

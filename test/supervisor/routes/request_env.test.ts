@@ -74,6 +74,7 @@ t.test('AGENT_REINITIALIZE asks for a scope that a local caller has not', async 
   for (const name of ['AGENT_REINITIALIZE', 'AGENT-REINITIALIZE']) {
     t.match(await chat(url, { message: 'hi' }, { [name]: 'true' }), { status: 403, json: { code: 'FORBIDDEN' } });
     t.equal((await chat(url, { message: 'hi' }, { [name]: 'false' })).status, 200);
+    t.match(await chat(url, { message: 'hi' }, { [name]: 'on' }), { status: 400, json: { code: 'MALFORMED_REQUEST' } });
   }
 });
 

@@ -36,7 +36,7 @@ t.test('/status shows what runs, and each worker', async (t) => {
     agent_name: 'scripted', status: 'running', is_shutting_down: false, uptime: Number, active_requests: 0, queued_requests: 0, generation: 1,
     version: /^\d+\.\d+\.\d+/, node: process.version, model: MODEL, mcps: [], last_reload: null,
   });
-  t.strictSame(idle['logs'], { enabled: false, backend: null, connected: false, spooled: 0, lost: 0 });
+  t.strictSame(idle['logs'], { enabled: false, backend: null, connected: false, spooled: 0, spool_bytes: 0, lost: 0, dead_letters: 0 });
   t.strictSame(idle['store'], { backend: 'embedded', connected: true });
   const workers = idle['workers'] as Json[];
   t.strictSame(workers.map(({ id, state }) => ({ id, state })), [{ id: 1, state: 'ready' }, { id: 2, state: 'ready' }]);

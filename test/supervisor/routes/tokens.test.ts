@@ -1,8 +1,9 @@
 // POST, GET and DELETE of /tokens: what is asked for, what is shown, and what is refused.
 import t from 'tap';
 import { chat, send, type Answer } from '../../helpers/http_client.ts';
+import { holdBody } from '../../helpers/raw_socket.ts';
 import { endsCleanly, serve } from '../../helpers/serve.ts';
-import { adminTokenOf, bearer, mint } from '../../helpers/tokens.ts';
+import { adminTokenOf, bearer, mint, revoke } from '../../helpers/tokens.ts';
 
 const server = await serve(t, 'puppet');
 const open = await serve(t, 'puppet', { env: { AGENT_AUTH_ENABLED: 'false' } });
@@ -110,6 +111,17 @@ t.test('a revoked token is listed no more, and cannot be revoked again', async (
     else t.match({ status, code: json['code'] }, { status: 404, code: 'TOKEN_NOT_FOUND' }, unknown);
   }
   t.ok((await list()).length > 0);
+});
+
+t.test('a body completed after revocation makes no token, whatever is in it', async (t) => {
+  for (const body of [{ scopes: ['admin'], name: 'made too late' }, { scopes: ['boss'] }]) {
+    const { id, token } = await mint(server, { scopes: ['admin'] });
+    const held = await holdBody(url, 'POST /tokens HTTP/1.1', JSON.stringify(body), `Authorization: Bearer ${token}`);
+    await revoke(server, id);
+    // On a machine that is very slow the connection may have been cut before.
+    t.match(await held.finish(), /^HTTP\/1\.1 100 Continue\r\n\r\n($|HTTP\/1\.1 401 )/);
+  }
+  t.notOk((await list()).some(({ name }) => name === 'made too late'));
 });
 
 t.test('uses are counted, and when the last one was', async (t) => {

@@ -8,7 +8,7 @@ import type { Slot } from '../../../supervisor/workers/slot.ts';
 const STUCK_MS = 2000;
 
 function watch(t: Test, ...slots: readonly (FakeSlot & Slot)[]): void {
-  t.teardown(watchHeartbeats(() => slots, STUCK_MS));
+  t.teardown(watchHeartbeats(() => slots, () => STUCK_MS));
 }
 
 /** Keeps it beating until the test ends. */

@@ -21,6 +21,7 @@ function boot(t: Test, agent: string, overrides: Partial<WorkerSettings> = {}): 
   const slot = new Slot(1, 1, settingsOf(agent, overrides), {
     stateChanged: ({ state }, reason) => void states.push(`${state}: ${reason}`),
     seatFreed: () => void (freed += 1),
+    modulesRead: () => undefined,
     agentLog: (_slot, id, level, text) => void logged.push(`${id} ${level} ${text.split('\n')[0]}`),
   });
   t.teardown(() => slot.lose('SHUTTING_DOWN', 'the test is over'));
@@ -67,12 +68,27 @@ t.test('an agent that does not load fails the boot with the reason, and leaves n
   t.match(states, [/^lost: /]);
 });
 
+t.test('an agent that goes on for longer than the grace of its cancel taints the worker; one that ends in time does not', async (t) => {
+  const harness = await ready(t, 'puppet.mjs');
+  const [hanging, deaf] = [run(harness, 'a', 'hang'), run(harness, 'b', 'deaf')];
+  await waitFor('both to begin', () => hanging.length > 0 && deaf.length > 0);
+  harness.slot.cancel('a', 50);
+  await over(hanging);
+  harness.slot.cancel('b', 200);
+  await over(deaf);
+  t.strictSame([harness.slot.state, deaf], ['ready', ['started', 'ended CANCELLED']], 'its caller is told at once');
+  await waitFor('the taint', () => harness.slot.state === 'tainted');
+  t.strictSame(harness.states.slice(1), ['tainted: interaction b goes on though it was cancelled']);
+  harness.slot.serveOn('a test');
+  t.strictSame(await over(run(harness, 'c', 'say all the same')), true);
+});
+
 t.test('a cancel reaches the agent; credit lets one that waits for its reader go on', async (t) => {
   const harness = await ready(t, 'puppet.mjs');
   const hanging = run(harness, 'a', 'hang');
   await waitFor('it to begin', () => hanging.length > 0);
-  harness.slot.cancel('unknown');
-  harness.slot.cancel('a');
+  harness.slot.cancel('unknown', 5000);
+  harness.slot.cancel('a', 5000);
   await over(hanging);
   t.strictSame(hanging, ['started', 'ended CANCELLED']);
   const long = run(harness, 'b', 'pieces 400');
@@ -152,7 +168,7 @@ t.test('a drain waits for what runs, and not for what is abandoned', async (t) =
   const draining = harness.slot.drain('left').then(() => (drained = true));
   t.notOk(harness.slot.hasSeat);
   harness.slot.abandon('b');
-  harness.slot.cancel('a');
+  harness.slot.cancel('a', 5000);
   await over(told);
   await draining;
   t.ok(drained);

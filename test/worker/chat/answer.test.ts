@@ -3,6 +3,7 @@ import t from 'tap';
 import { MAX_ANSWER_LENGTH, MAX_TOOL_TEXT_LENGTH, type AgentEvent, type SessionItem } from '../../../shared/chat.ts';
 import { CREDIT_WINDOW } from '../../../shared/protocol.ts';
 import { createAnswer, type AnswerSettings, type GrowingAnswer } from '../../../worker/chat/answer.ts';
+import { createRunningCode } from '../../../worker/chat/running_code.ts';
 
 const END = { usage: null, model: null, finishReason: 'stop' };
 
@@ -24,7 +25,7 @@ function grow(settings: Partial<AnswerSettings> = {}): Grown {
     creditLog: () => {},
   };
   const { signal } = new AbortController();
-  const answer = createAnswer({ id: 'i', agentName: 'a', message: 'hi', files: [], verbose: false, joinText: false, signal, line, ...settings });
+  const answer = createAnswer({ id: 'i', agentName: 'a', message: 'hi', files: [], verbose: false, joinText: false, signal, line, code: createRunningCode(), ...settings });
   return { answer, events, flush: () => lastCalls.splice(0).forEach((last) => last()) };
 }
 

@@ -43,7 +43,7 @@ function serve(run: Run): Harness {
   };
   const agent: LoadedAgent = {
     facts: {
-      name: 'a', description: '', framework: 'generator', model: null, tools: [], mcps: [], agents: [], prompts: [], requestEnv: [], maxItems: 1, port: null, tags: [],
+      name: 'a', description: '', framework: 'generator', model: null, tools: [], mcps: [], agents: [], prompts: [], requestEnv: [], allowReinitialize: false, smokeTest: null, maxItems: 1, port: null, tags: [],
       maxTurns: 1, warnings: [],
     },
     environment: { AGENT: 'agent', BOTH: 'agent' },
@@ -133,13 +133,33 @@ t.test('an error with words for a client is told with them, any other only as th
 t.test('a cancel aborts the agent\'s signal, and its end is told once, without a line in the log', async (t) => {
   const harness = serve((_answer, { signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))));
   harness.interactions.run(taskOf('i'));
-  harness.interactions.cancel('unknown');
-  harness.interactions.cancel('i');
-  harness.interactions.cancel('i');
+  harness.interactions.cancel('unknown', 5000);
+  harness.interactions.cancel('i', 5000);
+  harness.interactions.cancel('i', 5000);
   await ended(harness);
   t.strictSame(harness.frames, ['started i', 'ended i CANCELLED: The interaction was cancelled.']);
-  harness.interactions.cancel('i');
+  harness.interactions.cancel('i', 5000);
   harness.interactions.credit('i', 1);
+});
+
+t.test('code that goes on for longer than its grace after a cancel is told, once; what ends in time is not', async (t) => {
+  const gates = new Map(['late', 'deaf', 'uncancelled'].map((id) => [id, Promise.withResolvers<void>()]));
+  const harness = serve((answer, { signal, interactionId }) => {
+    answer.follow(gates.get(interactionId)?.promise ?? Promise.resolve());
+    return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  });
+  ['late', 'deaf', 'uncancelled', 'deaf too'].forEach((id, seat) => harness.interactions.run(taskOf(id, { seat })));
+  harness.interactions.cancel('late', 200);
+  harness.interactions.cancel('deaf', 200);
+  harness.interactions.cancel('deaf', 200);
+  await ended(harness, 2);
+  gates.get('late')?.reject(new Error('late, and in time'));
+  await waitFor('the news', () => harness.frames.includes('deaf deaf'));
+  gates.get('deaf')?.resolve();
+  harness.interactions.cancel('deaf', 0);
+  harness.interactions.cancel('deaf too', 0);
+  await ended(harness, 3);
+  t.strictSame(harness.frames.filter((frame) => frame.startsWith('deaf')), ['deaf deaf']);
 });
 
 t.test('a stray error ends the interaction though its agent goes on, and aborts it; what comes later changes nothing', async (t) => {

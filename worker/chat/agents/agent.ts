@@ -65,6 +65,8 @@ export interface Answer {
   active(): void;
   /** Undefined: go on. A promise: wait for it, the reader is behind. Rejects when the interaction is aborted. */
   ready(): Promise<void> | undefined;
+  /** Code of the agent that was started, and settles when it has ended: what still runs of it after a cancel ignores the cancel. */
+  follow(code: Promise<unknown>): void;
   /** The turn's items so far, the user's message first: what a model is sent after the history, and what the session keeps. */
   readonly items: readonly SessionItem[];
 }

@@ -33,6 +33,8 @@ export async function loadDeclarative(loaded: LoadedDefinition, name: string, op
       agents: found.slice(1).map((each) => each.name),
       prompts: definition.prompts,
       requestEnv,
+      allowReinitialize: definition.allow_reinitialize,
+      smokeTest: definition.smoke_test ?? null,
       maxItems: definition.memory.max_items,
       port: definition.port,
       tags: definition.tags,

@@ -28,6 +28,8 @@ export function loadGenerator(definition: { readonly chat?: unknown }, name: str
       agents: [],
       prompts: valid.prompts,
       requestEnv: valid.request_env,
+      allowReinitialize: valid.allow_reinitialize,
+      smokeTest: valid.smoke_test ?? null,
       maxItems: 200,
       port: valid.port,
       tags: valid.tags,
@@ -69,11 +71,15 @@ async function runChat(chat: GeneratorDefinition['chat'], input: AgentInput, con
     return yields.end();
   };
   try {
+    const taken = take();
+    answer.follow(taken);
     // One race for the whole run: a race per yield would leave a reaction on `aborted` each time.
-    return await Promise.race([take(), aborted]);
+    return await Promise.race([taken, aborted]);
   } catch (error) {
     // Not awaited: while the generator waits for something of its own, its return waits behind that.
-    void (async () => iterator.return?.())().catch((late: unknown) => context.logger.warn(`the agent failed while it was stopped: ${String(late)}`));
+    const returned = (async () => iterator.return?.())();
+    answer.follow(returned);
+    returned.catch((late: unknown) => context.logger.warn(`the agent failed while it was stopped: ${String(late)}`));
     throw error;
   } finally {
     signal.removeEventListener('abort', onAbort);

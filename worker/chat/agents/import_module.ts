@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { dirname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { AgentLoadError } from '../../../shared/agent/load_error.ts';
+import { isKeptImport } from './kept_modules.ts';
 
 /** Of the worker, whose frames say nothing to the agent's author. */
 const OWN_FOLDER = dirname(import.meta.dirname);
@@ -14,6 +15,11 @@ export async function importModule(file: string): Promise<Readonly<Record<string
   } catch (error) {
     throw importError(error, file);
   }
+}
+
+/** Whether the generation has it, be it on disk still or not. */
+export function isKeptModule(file: string): boolean {
+  return isKeptImport(pathToFileURL(file).href, import.meta.url);
 }
 
 interface Place {

@@ -7,7 +7,8 @@ import type { Origin } from '../../../shared/agent/origin.ts';
 import type { DeclarativeDefinition } from '../../../shared/agent/schema.ts';
 import type { Tool } from '../engine/tools.ts';
 import type { AgentContext } from './agent.ts';
-import { importModule } from './import_module.ts';
+import { importModule, isKeptModule } from './import_module.ts';
+import { noteFile } from './loaded_files.ts';
 import type { toolParameters } from './tool_schema.ts';
 
 /** A tool as its author writes it. */
@@ -67,7 +68,10 @@ async function toolsOfModule(
     throw problem(`module: expected a path such as ./tools/time.ts, got ${entry.module}`, 'module');
   }
   const file = resolve(dirname(origin.file), entry.module);
-  if (!existsSync(file)) throw problem(`there is no module ${entry.module}`, 'module');
+  if (!isKeptModule(file) && !existsSync(file)) {
+    noteFile(file);
+    throw problem(`there is no module ${entry.module}`, 'module');
+  }
   const exports = await importModule(file);
   const found = Object.entries(exports).flatMap(([name, value]) => (isWrittenTool(value) ? [toTool(name, value, entry.timeout_ms, file, parametersOf)] : []));
   if (found.length === 0) throw problem(`${entry.module} exports no tool: expected { description, parameters, execute(args, context) }`, 'module');

@@ -1,12 +1,14 @@
 // Finds the agents that an agent uses, and those that these use, each once.
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { basename, dirname, extname } from 'node:path';
 import { AgentLoadError } from '../../../shared/agent/load_error.ts';
 import { originOf, type Origin } from '../../../shared/agent/origin.ts';
 import { isAgentPath, isDefinitionFile, usedAgentPlaces } from '../../../shared/agent/places.ts';
 import type { DeclarativeDefinition } from '../../../shared/agent/schema.ts';
 import type { LoadOptions } from './agent.ts';
-import { importModule } from './import_module.ts';
+import { importModule, isKeptModule } from './import_module.ts';
+import { isKeptText, readText } from './kept_modules.ts';
+import { noteFile } from './loaded_files.ts';
 import type { LoadedDefinition } from './module_definition.ts';
 
 /** One of the agents that take part, before it is made. */
@@ -51,9 +53,11 @@ export async function findAgents(root: Omit<FoundAgent, 'uses'>, options: Option
   return agents;
 }
 
-function fileOf(reference: string, index: number, usedBy: Origin, { configRoot }: Options): string {
-  const file = usedAgentPlaces(reference, usedBy.file, configRoot).find(isFile);
+function fileOf(reference: string, index: number, usedBy: Origin, { usedDefinitions, configRoot }: Options): string {
+  const places = usedAgentPlaces(reference, usedBy.file, configRoot);
+  const file = places.find((place) => place in usedDefinitions || isKeptText(place) || isKeptModule(place) || isFile(place));
   if (file !== undefined) return file;
+  places.forEach(noteFile);
   const where = isAgentPath(reference) ? 'that path, which is from this file' : 'agents/ and agents_config/ under the config root';
   throw problem(usedBy, index, `there is no agent ${reference}; looked at ${where}`);
 }
@@ -71,10 +75,11 @@ function isFile(place: string): boolean {
 }
 
 async function read(file: string, reference: string, index: number, usedBy: Origin, { usedDefinitions }: Options): Promise<Omit<FoundAgent, 'uses'>> {
+  noteFile(file);
   const called = isAgentPath(reference) ? nameOfFile(file) : reference;
   // What reads and checks definitions is imported only where the supervisor has not done that: 80 ms and 10 MB a worker.
   if (isDefinitionFile(file)) {
-    const definition = usedDefinitions[file] ?? (await import('../../../shared/agent/definition.ts')).readDefinition(readFileSync(file, 'utf8'), file);
+    const definition = usedDefinitions[file] ?? (await import('../../../shared/agent/definition.ts')).readDefinition(readText(file), file);
     const loaded = { definition: definition.value, written: [] };
     return { name: definition.value.name ?? called, origin: originOf(file, definition.lines), loaded };
   }

@@ -79,6 +79,7 @@ function createInnerAnswer(message: string, outer: Answer): InnerAnswer {
     },
     handoff: () => outer.active(),
     active: () => outer.active(),
+    follow: (code) => outer.follow(code),
     ready: () => undefined,
     lastMessage: () => last,
   };

@@ -32,7 +32,7 @@ export async function runTools(calls: readonly ToolCall[], tools: ReadonlyMap<st
   const running = setInterval(() => answer.active(), ACTIVE_INTERVAL_MS);
   const run = async (call: ToolCall): Promise<void> => {
     const startedAt = performance.now();
-    const outcome = await runTool(call, tools.get(call.name), context);
+    const outcome = await runTool(call, tools.get(call.name), context, answer);
     context.signal.throwIfAborted();
     answer.toolResult(call.id, call.name, outcome.content, outcome.isError, performance.now() - startedAt);
   };
@@ -43,7 +43,7 @@ export async function runTools(calls: readonly ToolCall[], tools: ReadonlyMap<st
   }
 }
 
-async function runTool(call: ToolCall, tool: Tool | undefined, context: AgentContext): Promise<ToolOutcome> {
+async function runTool(call: ToolCall, tool: Tool | undefined, context: AgentContext, answer: Answer): Promise<ToolOutcome> {
   if (tool === undefined) return failed(`There is no tool named ${call.name}.`);
   let args: unknown;
   try {
@@ -52,7 +52,12 @@ async function runTool(call: ToolCall, tool: Tool | undefined, context: AgentCon
     return failed(`The arguments of ${call.name} are not valid JSON.`);
   }
   try {
-    const result = await withinTime(tool, context, async (inner) => tool.execute(await tool.validate(args), inner));
+    const execute = async (inner: AgentContext): Promise<unknown> => tool.execute(await tool.validate(args), inner);
+    const result = await withinTime(tool, context, (inner) => {
+      const running = execute(inner);
+      answer.follow(running);
+      return running;
+    });
     return { content: textOfResult(result), isError: false };
   } catch (error) {
     context.signal.throwIfAborted();

@@ -47,7 +47,8 @@ memory: { max_items: 5 }
 port: 0
 tags: [x]
 tools: [{ module: ./t.mjs }]
-allow_reinitialize: false
+allow_reinitialize: true
+smoke_test: Are you there?
 mcps:
 `,
     't.mjs': ADD,
@@ -62,6 +63,8 @@ mcps:
     agents: [],
     prompts: [{ name: 'p', prompt: 'q' }],
     requestEnv: ['GITHUB_TOKEN'],
+    allowReinitialize: true,
+    smokeTest: 'Are you there?',
     maxItems: 5,
     port: 0,
     tags: ['x'],
@@ -118,7 +121,7 @@ t.test('MCP servers and the form of the answer are checked key by key', async (t
 });
 
 t.test('what a later version will do is an error now', async (t) => {
-  t.equal(await failure(t, { 'a.yaml': `${OFFLINE}allow_reinitialize: true\n` }), '2: allow_reinitialize: not supported by this version yet');
+  t.equal(await failure(t, { 'a.yaml': `${OFFLINE}allow_reinitialize: maybe\n` }), '2: allow_reinitialize: expected true or false');
 });
 
 t.test('wrong YAML and JSON are errors with their line', async (t) => {

@@ -111,6 +111,31 @@ t.test('an abort ends the generator, and does not wait for one that takes no not
   }
 });
 
+t.test('what it does after an abort is followed, until it has ended', async (t) => {
+  for (const clean of ['at once', 'later']) {
+    const gate = Promise.withResolvers<void>();
+    const agent = agentOf(async function* (_input: unknown, { signal }: { signal: AbortSignal }) {
+      try {
+        yield 'a';
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      } finally {
+        if (clean === 'later') await gate.promise;
+      }
+    });
+    const controller = new AbortController();
+    const answer = recordAnswer('hi');
+    const running = agent.run({ message: 'hi', history: [], turnCount: 0 }, makeContext({ signal: controller.signal }), answer, createUsageMeter());
+    await waitFor('the generator', () => answer.pieces() === 1);
+    controller.abort(new Error('stopped'));
+    await t.rejects(running, new Error('stopped'));
+    t.equal(answer.followed.length, 2, 'its next, and its return');
+    const all = Promise.allSettled(answer.followed).then(() => 'ended');
+    if (clean === 'later') t.equal(await Promise.race([all, new Promise((resolve) => setImmediate(resolve, 'runs'))]), 'runs');
+    gate.resolve();
+    t.equal(await all, 'ended');
+  }
+});
+
 t.test('a reader that is behind holds the generator back', async (t) => {
   let made = 0;
   const agent = agentOf(async function* () {

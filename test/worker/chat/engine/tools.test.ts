@@ -19,8 +19,8 @@ async function run(
   tools: readonly Tool[],
   calls: readonly (readonly [string, string])[],
   context: AgentContext = makeContext(),
+  answer = recordAnswer('hi'),
 ): Promise<readonly string[]> {
-  const answer = recordAnswer('hi');
   const named = calls.map(([name, argumentsJson], index) => ({ id: `c${index}`, name, argumentsJson }));
   await runTools(named, new Map(tools.map((item) => [item.name, item])), context, answer);
   return answer.log;
@@ -119,11 +119,15 @@ t.test('an abort does not wait for tools that take no notice, and their late fai
     return promise;
   });
   const context = makeContext({ signal: controller.signal });
-  const calling = run([deaf, deaf], [['deaf', '{}'], ['deaf', '{}']], context);
+  const answer = recordAnswer('hi');
+  const calling = run([deaf, deaf], [['deaf', '{}'], ['deaf', '{}']], context, answer);
   await waitFor('the tool', () => running);
   controller.abort(new Error('stopped'));
   await t.rejects(calling, new Error('stopped'));
+  const all = Promise.allSettled(answer.followed).then((settled) => settled.map(({ status }) => status));
+  t.equal(await Promise.race([all, new Promise((resolve) => setImmediate(resolve, 'run'))]), 'run', 'they are followed');
   reject(new Error('too late'));
+  t.strictSame(await all, ['rejected', 'rejected']);
 });
 
 nothingIsLeft(t);

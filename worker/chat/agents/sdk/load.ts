@@ -62,6 +62,8 @@ export async function loadSdkAgent(
       framework: 'openai-agents',
       prompts: settings.prompts,
       requestEnv: settings.request_env,
+      allowReinitialize: settings.allow_reinitialize,
+      smokeTest: settings.smoke_test ?? null,
       maxItems: settings.memory.max_items,
       port: settings.port,
       tags: settings.tags,

@@ -25,6 +25,11 @@ export interface SdkRunSettings {
 
 type Streamed = StreamedRunResult<AgentContext, SdkAgent>;
 
+/** What its types leave out, and a copy need not have: the loop of a run, which goes on after an abort until its tools have ended. */
+interface LoopOwner {
+  _getStreamLoopPromise?(): Promise<void> | undefined;
+}
+
 /** @throws AppError; after an abort, the signal's reason */
 export async function runSdkAgent(
   settings: SdkRunSettings,
@@ -58,7 +63,8 @@ async function streamRun({ sdk, agent, maxTurns, nameOf }: SdkRunSettings, input
   const user = { type: 'message', role: 'user', content: await userContent(input.message, context.files) } as AgentInputItem;
   const items = [...(input.history as readonly AgentInputItem[]), user];
   const limit = maxTurns === null ? {} : { maxTurns };
-  const result: Streamed = await runner.run(agent, items, { stream: true, signal: context.signal, context, ...limit });
+  const result: Streamed & LoopOwner = await runner.run(agent, items, { stream: true, signal: context.signal, context, ...limit });
+  answer.follow(Promise.resolve(result['_getStreamLoopPromise']?.()));
   for await (const event of result) {
     events.take(event);
     const wait = answer.ready();

@@ -34,8 +34,10 @@ t.test('what a module exports beside the agent is checked like a definition', as
   t.equal(await failureOf('export const max_turns = 0;'), 'max_turns: expected a whole number from 1 to 1000');
   t.match(await failureOf("export const request_env = ['PATH'];"), /^request_env\[0\]: PATH cannot be set by a request/);
   t.equal(await failureOf('export const memory = { max_item: 3 };'), 'memory.max_item: unknown key; did you mean memory.max_items?');
-  const { facts } = await agentProcess(t, { 'agent.ts': sdkModule("export const name = 7; export const port = 8123;", "handoffDescription: 'helps'") }, KEY);
-  t.match(facts, { name: 'An agent', description: 'helps', port: 8123, maxTurns: 10, maxItems: 200, requestEnv: [] });
+  t.equal(await failureOf("export const smoke_test = 'x'.repeat(1001);"), 'smoke_test: expected at most 1000 characters');
+  const exported = "export const name = 7; export const port = 8123; export const smoke_test = 'Say hello.';";
+  const { facts } = await agentProcess(t, { 'agent.ts': sdkModule(exported, "handoffDescription: 'helps'") }, KEY);
+  t.match(facts, { name: 'An agent', description: 'helps', port: 8123, maxTurns: 10, maxItems: 200, requestEnv: [], smokeTest: 'Say hello.' });
 });
 
 t.test('other kinds of agents, and versions that are too old, are refused', async (t) => {

@@ -86,6 +86,24 @@ t.test('an abort ends it with its own reason, before the run, in a model call an
   t.equal(await model.requests[before]?.closed, false);
 });
 
+t.test('what a tool does after an abort is followed, until it has ended', async (t) => {
+  const waiting = await load('sdk_waiting');
+  for (const [tool, ends] of [['heed', true], ['ignore', false]] as const) {
+    const abort = new AbortController();
+    const answer = recordAnswer('hi');
+    const message = directed([{ calls: [{ name: tool, arguments: {} }] }]);
+    const context = makeContext({ env, signal: abort.signal });
+    const run = waiting.run({ message, history: [], turnCount: 0 }, context, answer, createUsageMeter());
+    await waitFor('the tool', () => context.logged.includes(`info ${tool}`));
+    abort.abort(new AppError('CANCELLED'));
+    await t.rejects(run, { code: 'CANCELLED' });
+    const all = Promise.allSettled(answer.followed).then(() => true);
+    if (ends) t.ok(await all);
+    // As many turns of the event loop as the other may well have needed.
+    else t.notOk(await Promise.race([all, new Promise((resolve) => setTimeout(resolve, 300, false))]));
+  }
+});
+
 t.test('a cut call makes the usage partial, also that of a run which a tool started', async (t) => {
   const usage = createUsageMeter();
   const answer = recordAnswer('hi');

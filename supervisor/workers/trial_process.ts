@@ -1,0 +1,46 @@
+// The process that tries a version: it loads the agent as the server would, says whether that went well, and ends when the channel to the server does.
+import { writeFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
+import { pino } from 'pino';
+import { toLoadFailure, type LoadFailure } from '../../shared/agent/load_error.ts';
+import { BootError } from './boot_error.ts';
+import { CLOSE_GRACE_MS, Generation } from './generation.ts';
+import { goneInTime } from './gone_in_time.ts';
+import { killTree } from './kill_tree.ts';
+import type { Trial, Tried } from './trial.ts';
+
+let generation: Generation | undefined;
+
+process.once('message', ({ settings, bootTimeoutMs }: Trial) => {
+  const ignore = (): void => undefined;
+  generation = new Generation({ number: 1, workers: 1, settings, bootTimeoutMs, log: pino({ level: 'silent' }), onCapacity: ignore, agentLog: ignore });
+  void tryGeneration(generation);
+});
+process.once('disconnect', () => void end());
+preferToDie();
+
+async function tryGeneration(tried: Generation): Promise<void> {
+  const failure = await tried.start().then(() => null, reasonOf);
+  flushCompileCache();
+  process.send?.({ failure, files: tried.files } satisfies Tried, undefined, {}, () => undefined);
+}
+
+function reasonOf(error: unknown): LoadFailure {
+  return error instanceof BootError ? error.failure : toLoadFailure(error);
+}
+
+/** Where the kernel has to kill for want of memory, it is to choose this process (proc(5)), not the server. */
+function preferToDie(): void {
+  if (process.platform !== 'linux') return;
+  try {
+    writeFileSync('/proc/self/oom_score_adj', '1000');
+  } catch {
+    // A sandbox may forbid it: the kernel then chooses by size.
+  }
+}
+
+async function end(): Promise<void> {
+  if (generation !== undefined) await goneInTime(generation.close(CLOSE_GRACE_MS), CLOSE_GRACE_MS);
+  // Not by an exit, which a thread inside a blocking call would hold up.
+  killTree(process.pid);
+}

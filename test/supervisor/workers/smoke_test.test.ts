@@ -1,0 +1,29 @@
+// The message that a new version answers before it serves.
+import t from 'tap';
+import { serveReleases } from '../../helpers/releases.ts';
+import { send } from '../../helpers/http_client.ts';
+
+const trying = (smoke: string, chat: string): string => `export default { name: 'release', smoke_test: '${smoke}', async *chat({ message }, { userId, env, history }) { ${chat} } };`;
+
+t.test('a version that answers takes over, one that does not is never seen', async (t) => {
+  const { server, put, post } = await serveReleases(t, { env: { BOOT_TIMEOUT_SECONDS: '8' }, workers: 1 });
+  await put(trying('try', "yield `${message} of ${userId}`; if (history.length > 0) throw new Error('a history');"));
+  t.match(await post('/restart'), { status: 200, json: { generation: 2 } });
+  await put(trying('try', "if (message === 'try') throw new Error('not today'); yield 'x';"));
+  t.match(await post('/restart'), { status: 500, json: { detail: 'smoke_test: agent_failed: not today' } });
+  await put(trying('try', 'process.exit(1);'));
+  t.match(await post('/restart'), { status: 500, json: { detail: /^smoke_test: agent_failed: / } });
+  await put(trying('try', 'await new Promise(() => {});'));
+  t.match(await post('/restart'), { status: 500, json: { detail: 'smoke_test: no answer within 8 s (BOOT_TIMEOUT_SECONDS)' } });
+  await put(trying('try', 'for (let i = 0; i < 1000; i += 1) yield "x".repeat(1000);'));
+  t.match(await post('/restart'), { status: 200, json: { generation: 3 } }, 'a long answer is taken to its end');
+  await put(trying('', 'yield 1;'));
+  t.match(await post('/restart'), { status: 500, json: { detail: /smoke_test: expected a message that is not empty/ } });
+  t.match((await send(server.url, '/metrics')).text, 'oai_interactions_total', 'and is counted nowhere');
+  t.notMatch((await send(server.url, '/metrics')).text, /oai_interactions_total\{status="success"/);
+});
+
+t.test('a first start does not run it', async (t) => {
+  const { server } = await serveReleases(t, { files: { 'agents/release.mjs': trying('try', "throw new Error('not today');") }, workers: 1 });
+  t.equal((await send(server.url, '/ready')).status, 200);
+});

@@ -1,0 +1,22 @@
+// What an interaction has started of the agent's own code: an interaction that is cancelled ends at once, its code when it takes notice.
+
+export interface RunningCode {
+  /** @param code settles when that part of the code has ended, however it did */
+  follow(code: Promise<unknown>): void;
+  /** Whether any of it has not ended. */
+  readonly runs: boolean;
+}
+
+export function createRunningCode(): RunningCode {
+  let open = 0;
+  const settled = (): void => void (open -= 1);
+  return {
+    follow(code) {
+      open += 1;
+      code.then(settled, settled);
+    },
+    get runs() {
+      return open > 0;
+    },
+  };
+}

@@ -2,6 +2,7 @@
 import { MODES, SERVE_OPTIONS } from '../shared/config.ts';
 import { SCOPES } from '../supervisor/access/scopes.ts';
 import { UsageError } from './failure.ts';
+import { MANAGE_COMMANDS, MANAGE_OPTIONS } from './manage/option_table.ts';
 import { TOKEN_OPTIONS } from './tokens/option_table.ts';
 
 /** Put before every value: no argument can hold a NUL, and a word that begins with one is neither a number nor an option. */
@@ -29,13 +30,18 @@ function vocabularyOf(flags: readonly string[], lists: Readonly<Record<string, r
 
 const OF_SERVE = vocabularyOf(Object.values(SERVE_OPTIONS).map(({ flag }) => flag), { '--allowed-modes': MODES });
 const OF_TOKENS = vocabularyOf(Object.values(TOKEN_OPTIONS).map(({ flag }) => flag), { '--scopes': SCOPES });
+const OF_COMMANDS: ReadonlyMap<string | undefined, Vocabulary> = new Map([
+  ['tokens', OF_TOKENS],
+  ['chat', vocabularyOf(Object.values(MANAGE_OPTIONS).map(({ flag }) => flag), {})],
+  ...Object.entries(MANAGE_COMMANDS).map(([name, { options }]) => [name, vocabularyOf(options.map(({ flag }) => flag), {})] as const),
+]);
 
 /**
  * The same words for cac: names first, then options, every value marked and joined to its option.
  * @throws UsageError for an unknown option, one without its value or given twice, and a mode or scope that there is not
  */
 export function markValues(words: readonly string[]): string[] {
-  const vocabulary = words[0] === 'tokens' ? OF_TOKENS : OF_SERVE;
+  const vocabulary = OF_COMMANDS.get(words[0]) ?? OF_SERVE;
   const names: string[] = [];
   const options = new Map<string, string>();
   const lists = new Map<string, string[]>();

@@ -1,25 +1,25 @@
 // `check`: loads an agent as `serve` would, and prints what came of it.
-import { isatty } from 'node:tty';
-import { MODEL_VARIABLES, OPTION_VARIABLES, type ServeFlags, VARIABLES } from '../shared/config.ts';
+import type { ServeFlags } from '../shared/config.ts';
 import type { AgentFacts } from '../shared/protocol.ts';
+import { KNOWN_VARIABLES } from '../shared/variables.ts';
 import { inspectAgent } from '../supervisor/index.ts';
-import type { Environment } from './environment.ts';
-import { endNow } from './hard_end.ts';
+import { configWarnings } from '../supervisor/notices.ts';
+import { type Environment, misspeltVariables } from './environment.ts';
+import { endSoon } from './hard_end.ts';
 import { prepare, type Prepared } from './prepare.ts';
-
-const KNOWN_VARIABLES: readonly string[] = [...Object.keys(VARIABLES), ...OPTION_VARIABLES, ...MODEL_VARIABLES];
+import { listed, shownConfig, type Row } from './shown_config.ts';
 
 /** Prints one line a fact and ends the process with 0; throws what `serve` would where the agent does not load. */
 export async function check(nameOrPath: string, flags: ServeFlags): Promise<void> {
   const prepared = await prepare(nameOrPath, flags);
-  const { config, agentFile, workerEnv } = prepared;
-  const facts = await inspectAgent({ config, agentFile, workerEnv, isTerminal: isatty(1) });
-  const rows = [...describeAgent(prepared, facts), ...describeVariables(prepared.environment), ...describeOptions(prepared)];
-  const lines = [...rows.map(([name, value]) => `${name.padEnd(12)} ${value}`), ...facts.warnings.map((warning) => `warning: ${warning}`)];
-  process.stdout.write(lines.map((line) => `${line}\n`).join(''), () => endNow(0));
+  const facts = await inspectAgent(prepared);
+  const { config, environment } = prepared;
+  const options = shownConfig(config, facts.port).map(([name, value]): Row => ['option', `${name} = ${value}`]);
+  const rows = [...describeAgent(prepared, facts), ...describeVariables(environment), ...options];
+  const warnings = [...facts.warnings, ...configWarnings(config), ...misspeltVariables(environment)];
+  const lines = [...rows.map(([name, value]) => `${name.padEnd(12)} ${value}`), ...warnings.map((warning) => `warning: ${warning}`)];
+  process.stdout.write(lines.map((line) => `${line}\n`).join(''), () => endSoon(0));
 }
-
-type Row = readonly [name: string, value: string];
 
 function describeAgent({ config, agentFile }: Prepared, facts: AgentFacts): Row[] {
   return [
@@ -37,6 +37,7 @@ function describeAgent({ config, agentFile }: Prepared, facts: AgentFacts): Row[
     ['port', facts.port === null ? 'not named' : String(facts.port)],
     ['max_turns', String(facts.maxTurns)],
     ['max_items', String(facts.maxItems)],
+    ['smoke_test', facts.smokeTest ?? 'none'],
   ];
 }
 
@@ -45,18 +46,4 @@ function describeVariables({ values, fromFile }: Environment): Row[] {
   const names = Object.keys(values).filter((name) => fromFile.has(name) || KNOWN_VARIABLES.includes(name));
   const shown = names.sort().map((name) => `${name}=${values[name] === '' ? '' : '***'}${fromFile.has(name) ? ' (.env)' : ''}`);
   return [['variables', listed(shown)]];
-}
-
-/** The configuration in force, whatever it came from. */
-function describeOptions({ config }: Prepared): Row[] {
-  return Object.entries(config).map(([name, value]) => ['option', `${name} = ${shownOption(value)}`]);
-}
-
-function shownOption(value: unknown): string {
-  if (value === null) return "the agent's";
-  return value instanceof Set || Array.isArray(value) ? listed([...value].map(String)) : String(value);
-}
-
-function listed(items: readonly string[]): string {
-  return items.length === 0 ? 'none' : items.join(', ');
 }

@@ -4,12 +4,11 @@ import { SERVE_OPTIONS, type ServeFlags, type ServeOption } from '../shared/conf
 import { readVersion } from '../supervisor/version.ts';
 import { markValues, unmark } from './arguments.ts';
 import { failureOf, UsageError } from './failure.ts';
-import { endNow } from './hard_end.ts';
+import { endSoon } from './hard_end.ts';
+import { MANAGE_COMMANDS, MANAGE_OPTIONS, type ManageCommand, type ManageFlags } from './manage/option_table.ts';
 import { TOKEN_OPTIONS, type TokenFlags } from './tokens/option_table.ts';
 
 const NAME = 'oai-agent-server';
-/** Not in this version, and yet no names of agents. */
-const RESERVED = ['status', 'restart', 'kill'];
 
 const program = cac(NAME);
 program.help();
@@ -29,10 +28,12 @@ withServeOptions(program.command('check <agent>', 'load and validate an agent, p
   },
 );
 
-program.command('chat [url]', 'talk to a running server').action(async (url: string | undefined) => {
-  const { chat } = await import('./chat/chat.ts');
-  process.exitCode = await chat(url === undefined ? null : unmark(url));
-});
+withManageOptions(program.command('chat [url]', 'talk to a running server'), Object.values(MANAGE_OPTIONS)).action(
+  async (url: string | undefined, options: Record<string, unknown>) => {
+    const { chat } = await import('./chat/chat.ts');
+    process.exitCode = await chat(url === undefined ? undefined : unmark(url), manageFlagsOf(options));
+  },
+);
 
 withTokenOptions(program.command('tokens <action> [id]', 'create, list or revoke tokens, through the running server or without one')).action(
   async (action: string, id: string | undefined, options: Record<string, unknown>) => {
@@ -40,6 +41,14 @@ withTokenOptions(program.command('tokens <action> [id]', 'create, list or revoke
     await tokens(unmark(action), id === undefined ? undefined : unmark(id), tokenFlagsOf(options));
   },
 );
+
+for (const name of Object.keys(MANAGE_COMMANDS) as ManageCommand[]) {
+  const { doc, options } = MANAGE_COMMANDS[name];
+  withManageOptions(program.command(`${name} [url]`, doc), options).action(async (url: string | undefined, given: Record<string, unknown>) => {
+    const { manage } = await import('./manage.ts');
+    await manage(name, url === undefined ? undefined : unmark(url), manageFlagsOf(given));
+  });
+}
 
 // Whoever reads our lines may leave before we end, as in `| head`: no reason to fail.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
@@ -57,10 +66,6 @@ async function run(words: readonly string[]): Promise<void> {
   if (program.options['version'] === true) {
     if (program.matchedCommandName !== undefined) program.outputVersion();
     return;
-  }
-  const first = program.args[0];
-  if (program.matchedCommandName === undefined && first !== undefined && RESERVED.includes(first)) {
-    throw new UsageError(`this version has no command ${first} (an agent so named: ${NAME} serve ${first})`);
   }
   await runMatched();
 }
@@ -86,15 +91,24 @@ function withTokenOptions(command: Command): Command {
   return command;
 }
 
+function withManageOptions(command: Command, options: readonly { readonly flag: string; readonly doc: string }[]): Command {
+  for (const { flag, doc } of options) command.option(flag, doc);
+  return command;
+}
+
 function flagsOf(options: Record<string, unknown>): ServeFlags {
-  return valuesOf(Object.keys(SERVE_OPTIONS) as ServeOption[], 'allowedModes', options);
+  return { ...valuesOf(Object.keys(SERVE_OPTIONS) as ServeOption[], 'allowedModes', options), watch: options['watch'] === true };
 }
 
 function tokenFlagsOf(options: Record<string, unknown>): TokenFlags {
   return { ...valuesOf(Object.keys(TOKEN_OPTIONS), 'scopes', options), json: options['json'] === true };
 }
 
-/** Those that were given, as they were typed. @param list the one that is a list of words */
+function manageFlagsOf(options: Record<string, unknown>): ManageFlags {
+  return { ...valuesOf(Object.keys(MANAGE_OPTIONS), '', options), json: options['json'] === true };
+}
+
+/** Those that were given, as they were typed. @param list the one that is a list of words; '' where none is */
 function valuesOf(names: readonly string[], list: string, options: Record<string, unknown>) {
   const given = names.flatMap((name) => {
     const value = options[name];
@@ -108,5 +122,5 @@ function fail(error: unknown): never {
   process.stderr.write(`${NAME}: ${line}\n`);
   // A wrong command line is seen before there is any thread.
   if (exitCode === 2) process.exit(exitCode);
-  endNow(exitCode);
+  endSoon(exitCode);
 }

@@ -2,6 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
+import { nearest } from '../shared/agent/nearest.ts';
+import { KNOWN_VARIABLES } from '../shared/variables.ts';
 
 export interface Environment {
   readonly values: Readonly<Record<string, string>>;
@@ -28,6 +30,19 @@ export async function readEnvironment(configRoot: string, processEnv: Readonly<R
   const file = join(configRoot, '.env');
   const fileValues = parseEnvironmentFile(file, await readIfThere(file));
   return { values: { ...fileValues, ...real }, fromFile: new Set(Object.keys(fileValues).filter((name) => !(name in real))) };
+}
+
+/** A shorter name may well be another one: `HOST` is one letter from `PORT`. */
+const SHORTEST_MISSPELT = 6;
+const MISSPELT_LETTERS = 2;
+
+/** A warning for each name of `.env` that is nearly a variable of the server's; other variables are there for the agent. */
+export function misspeltVariables({ fromFile }: Environment): string[] {
+  const others = [...fromFile].filter((name) => name.length >= SHORTEST_MISSPELT && !KNOWN_VARIABLES.includes(name));
+  return others.flatMap((name) => {
+    const meant = nearest(name, KNOWN_VARIABLES, MISSPELT_LETTERS);
+    return meant === null ? [] : [`.env: ${name} is no variable of the server; did you mean ${meant}?`];
+  });
 }
 
 /** What the workers are given: everything but the server's own. */

@@ -11,6 +11,16 @@ export class UsageError extends Error {
   }
 }
 
+/** The command line is as it has to be, and yet it cannot be done. */
+export class CommandError extends Error {
+  readonly exitCode = 1;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'CommandError';
+  }
+}
+
 export interface Failure {
   /** One line, without its end. */
   readonly line: string;

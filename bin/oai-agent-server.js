@@ -8,18 +8,22 @@ import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 
 const [MIN_MAJOR, MIN_MINOR] = [24, 15];
-/** Set for a Node that this launcher chose, so that it never chooses twice. Taken out again at once: nothing else may see it. */
+/** Set for a Node that this launcher chose, so that it never chooses twice. Taken out again at once, as the next: nothing else may see them. */
 const CHOSEN = 'OAI_AGENT_SERVER_NODE_CHOSEN';
+/** Set for the process that is the server itself: started by a launcher, or to do without one. */
+const LAUNCHED = 'OAI_AGENT_SERVER_LAUNCHED';
+/** Whatever else stands first is an agent, or an option of its server. */
+const OTHER_COMMANDS = ['check', 'chat', 'tokens', 'status', 'restart', 'kill', '-h', '--help', '-v', '--version'];
 
 const launcher = fileURLToPath(import.meta.url);
-const chosen = process.env[CHOSEN] !== undefined;
-delete process.env[CHOSEN];
+const [chosen, launched] = [CHOSEN, LAUNCHED].map((name) => process.env[name] !== undefined);
+for (const name of [CHOSEN, LAUNCHED]) delete process.env[name];
 
 if (isRecent(process.versions.node)) {
   module.enableCompileCache?.();
-  const source = new URL('./cli.ts', import.meta.url);
-  const built = new URL('../dist/bin/cli.js', import.meta.url);
-  await import(existsSync(source) ? source.href : built.href);
+  const args = process.argv.slice(2);
+  if (launched || args.length === 0 || OTHER_COMMANDS.includes(args[0])) await import(ours('cli'));
+  else (await import(ours('keeper'))).keep(launcher, args, chosen && process.connected !== undefined);
 } else {
   const node = chosen ? undefined : candidates().find(runs);
   if (node === undefined) {
@@ -27,6 +31,12 @@ if (isRecent(process.versions.node)) {
     process.exit(1);
   }
   runWith(node);
+}
+
+/** Where a module of this folder is: in a checkout, or as it was built. */
+function ours(name) {
+  const source = new URL(`./${name}.ts`, import.meta.url);
+  return (existsSync(source) ? source : new URL(`../dist/bin/${name}.js`, import.meta.url)).href;
 }
 
 function isRecent(version) {
@@ -63,16 +73,24 @@ function runs(node) {
   }
 }
 
-/** Stands for a child that runs this file again: passes signals on to it, and ends as it does. */
+/**
+ * Becomes a process of that Node, which runs this file again. Where this Node cannot (process.execve came with 22.15 and 23.11), it stands for one: passes
+ * signals on to it, and ends as it does. A server then has a third process, as only the newer Node can hold its socket; a channel, on which nothing is
+ * said, tells it when this process has gone.
+ */
 function runWith(node) {
+  const args = [...process.execArgv, launcher, ...process.argv.slice(2)];
+  const env = { ...process.env, [CHOSEN]: '1', ...(launched && { [LAUNCHED]: '1' }) };
+  if (process.execve !== undefined && process.platform !== 'win32') process.execve(node, [node, ...args], env);
   // A terminal sends Ctrl-C to both processes: passed on as well it would count as the second one, which means "at once".
   const onTerminal = [0, 1, 2].some((fd) => isatty(fd));
   // Before the child is there: a signal that comes meanwhile is handled after it.
   process.on('SIGINT', () => onTerminal || child.kill('SIGINT'));
   for (const signal of ['SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(signal, () => child.kill(signal));
+  // Without a listener Node opens its inspector.
+  process.on('SIGUSR1', () => {});
 
-  const env = { ...process.env, [CHOSEN]: '1' };
-  const child = spawn(node, [...process.execArgv, launcher, ...process.argv.slice(2)], { stdio: 'inherit', env });
+  const child = spawn(node, args, { stdio: launched ? 'inherit' : ['inherit', 'inherit', 'inherit', 'ipc'], env });
   child.on('error', (error) => {
     console.error(`oai-agent-server: ${node} does not start: ${error.message}`);
     process.exit(1);

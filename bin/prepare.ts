@@ -1,18 +1,14 @@
 // What `serve` and `check` begin with: finds the agent's file, reads the environment, and makes the configuration of both.
 import { resolve } from 'node:path';
 import { isatty } from 'node:tty';
-import { type Config, parseConfig, type ServeFlags } from '../shared/config.ts';
+import { parseConfig, type ServeFlags } from '../shared/config.ts';
 import { findAgentFile } from '../supervisor/agent_file.ts';
+import type { Release } from '../supervisor/release.ts';
 import { type Environment, readEnvironment, workerEnvironment } from './environment.ts';
 import { readMachine } from './machine.ts';
 
-export interface Prepared {
-  readonly config: Config;
-  /** Absolute path. */
-  readonly agentFile: string;
+export interface Prepared extends Release {
   readonly environment: Environment;
-  /** What `process.env` is in the workers, outside of any interaction. */
-  readonly workerEnv: Record<string, string>;
 }
 
 /**
@@ -26,5 +22,12 @@ export async function prepare(nameOrPath: string, flags: ServeFlags): Promise<Pr
   const environment = await readEnvironment(configRoot, process.env);
   const rooted = flags.configRoot === '' ? flags : { ...flags, configRoot };
   const config = parseConfig(agent.name, agent.name, rooted, environment.values, readMachine(), isatty(2));
-  return { config, agentFile: agent.file, environment, workerEnv: workerEnvironment(environment.values) };
+  return {
+    config,
+    agentFile: agent.file,
+    environment,
+    workerEnv: workerEnvironment(environment.values),
+    nodeOptions: process.env['NODE_OPTIONS'] ?? '',
+    variables: environment.values,
+  };
 }

@@ -1,29 +1,61 @@
-// `serve`: runs one agent's server until a signal ends it.
+// `serve`: runs one agent's server until a signal or its launcher ends it.
 import { isatty } from 'node:tty';
 import type { ServeFlags } from '../shared/config.ts';
 import { type RunningServer, start } from '../supervisor/index.ts';
-import { endNow } from './hard_end.ts';
+import { misspeltVariables } from './environment.ts';
+import { endNow, endSoon } from './hard_end.ts';
+import { LauncherLine } from './launcher_line.ts';
 import { prepare } from './prepare.ts';
-import { followSignals } from './signals.ts';
+import { followSignals, leaveSignals, type Orders } from './signals.ts';
 
 /** Serves the agent until it is told to stop, then ends the process with 0. Throws what keeps it from starting. */
 export async function serve(nameOrPath: string, flags: ServeFlags): Promise<never> {
   const ending = Promise.withResolvers<string>();
   let running: RunningServer | null = null;
-  followSignals(ending.resolve, () => {
-    running?.stopNow();
-    endNow(0);
-  });
-  const { config, agentFile, workerEnv } = await prepare(nameOrPath, flags);
-  const starting = start({ config, agentFile, workerEnv, isTerminal: isatty(1) });
+  let isKilled = false;
+  const kill = (reason: string): void => {
+    if (isKilled) return;
+    isKilled = true;
+    running?.stopNow(reason);
+    // What readers are told last is written to their connections before the event loop turns.
+    setImmediate(() => endNow(0));
+  };
+  let wanted: string | null = null;
+  const reload = async (reason: string): Promise<void> => {
+    if (running === null) {
+      // What it starts with may have been read before.
+      wanted = reason;
+      return;
+    }
+    line?.tell({ type: 'reloading' });
+    const error = await running.reload(reason);
+    line?.tell({ type: 'reloaded', error });
+  };
+  const orders: Orders = { stop: ending.resolve, stopNow: kill, reload: (reason) => void reload(reason) };
+  // False where there was a launcher, undefined where there was none.
+  if (process.connected === false) endNow(0);
+  const line = process.connected ? new LauncherLine(orders) : null;
+  if (line === null) followSignals(orders);
+  else leaveSignals(orders);
+
+  const reread = () => prepare(nameOrPath, flags);
+  const socket = line === null ? null : (host: string, port: number) => line.socket(host, port);
+  // Whom signals are for.
+  const pid = line === null ? process.pid : process.ppid;
+  const prepared = await reread();
+  const starting = start({ ...prepared, isTerminal: isatty(1), reread, kill, socket, pid });
   const first = await Promise.race([starting, ending.promise]);
   if (typeof first === 'string') endNow(0);
   running = first;
+  line?.tell({ type: 'ready' });
   const { agent, url, workers, generation } = running;
-  const lines = [...running.notices, `oai-agent-server: ${agent} ready on ${url} (${workers} workers, generation ${generation})`];
-  process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+  const misspelt = misspeltVariables(prepared.environment).map((warning) => `warning: ${warning}`);
+  const lines = [...running.notices, ...misspelt, `oai-agent-server: ${agent} ready on ${url} (${workers} workers, generation ${generation})`];
+  process.stdout.write(lines.map((text) => `${text}\n`).join(''));
+  if (wanted !== null) void reload(wanted);
 
-  const reason = await Promise.race([ending.promise, running.stopped.then(() => null)]);
-  if (reason !== null) await running.stop(reason);
+  const reason = await ending.promise;
+  line?.tell({ type: 'stopping' });
+  if (await running.stop(reason)) endSoon(0);
   endNow(0);
 }

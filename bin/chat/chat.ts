@@ -2,17 +2,21 @@
 import { randomUUID } from 'node:crypto';
 import { createInterface, type Interface } from 'node:readline';
 import { isatty } from 'node:tty';
-import { UsageError } from '../failure.ts';
+import { findServerUrl, type Place } from '../manage/find_server.ts';
 import { findAttachment, type Attachment } from './attachments.ts';
 import { type Conversation, openConversation } from './conversation.ts';
 import { createScreen, type Screen } from './screen.ts';
-import { findServerUrl } from './server_url.ts';
 
 const HELP = '/file PATH sends a file with the next message, /new begins another session, /exit ends, Ctrl-C cancels the answer; every other line is a message';
 
-/** Talks until the input ends, and returns the exit code: 1 when a message failed whose sender was no person at a terminal. */
-export async function chat(url: string | null): Promise<number> {
-  const base = url === null ? await findServerUrl(process.cwd(), process.env['OAI_DATA_DIR']) : checkUrl(url);
+/**
+ * Talks until the input ends.
+ * @param url none: the one server that runs here
+ * @returns the exit code: 1 when a message failed whose sender was no person at a terminal
+ * @throws UsageError, CommandError, EnvironmentFileError
+ */
+export async function chat(url: string | undefined, place: Place): Promise<number> {
+  const base = await findServerUrl('chat', url, place);
   const interactive = isatty(0) && isatty(1);
   const screen = createScreen(process.stdout, process.stderr, isatty(1));
   const lines = createInterface({ input: process.stdin, terminal: interactive, prompt: '> ', ...(interactive && { output: process.stdout }) });
@@ -84,12 +88,4 @@ async function show(conversation: Conversation, screen: Screen): Promise<boolean
   } finally {
     screen.endAnswer();
   }
-}
-
-function checkUrl(text: string): string {
-  const url = URL.parse(text);
-  if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw new UsageError(`chat: expected a URL such as http://127.0.0.1:8000, got ${JSON.stringify(text)}`);
-  }
-  return text.replace(/\/+$/, '');
 }

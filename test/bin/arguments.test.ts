@@ -28,6 +28,7 @@ t.test('tokens has options of its own; words after --scopes are taken while they
     shown('tokens', 'create', '--scopes', 'chat', 'logs:all', '--json', '--ttl', '30d'),
     ['tokens', 'create', '--json', '--ttl=¶30d', '--scopes=¶chat,logs:all'],
   );
+  t.strictSame(shown('tokens', 'revoke', '--agent', 'a.b', '1'), ['tokens', 'revoke', '1', '--agent=¶a.b']);
   t.strictSame(shown('tokens', '--scopes=chat,agent', 'create', '--scopes', 'admin'), ['tokens', 'create', '--scopes=¶chat,agent,admin']);
   t.throws(() => markValues(['tokens', '--allowed-modes', 'chat']), { message: /^unknown option --allowed-modes: expected one of --user-id, / });
   t.throws(() => markValues(['my_agent', '--json']), { message: /^unknown option --json:/ });

@@ -1,4 +1,4 @@
-// Wrong usage is one line on stderr and exit code 2; what is no command of this version says so.
+// Wrong usage is one line on stderr and exit code 2.
 import t from 'tap';
 import { makeFolder } from '../helpers/folder.ts';
 import { runCommand } from '../helpers/process.ts';
@@ -9,8 +9,9 @@ const EXPECTED_USAGE: readonly (readonly [words: string, line: RegExp])[] = [
   ['check', /missing required args .* expected oai-agent-server check <agent> \[options\]/],
   ['hello more', /Unused args: `more`; expected oai-agent-server serve <agent>/],
   ['chat http://localhost more', /Unused args: `more`; expected oai-agent-server chat \[url\]/],
-  ['chat localhost:8000', /expected a URL such as http:\/\/127\.0\.0\.1:8000, got "localhost:8000"/],
-  ['chat --port 1', /Unknown option `--port`; expected oai-agent-server chat \[url\]/],
+  ['chat localhost', /expected a URL such as http:\/\/127\.0\.0\.1:8000, got "localhost"/],
+  ['chat --data-dir', /--data-dir: expected a value/],
+  ['chat --port 1', /unknown option --port: expected one of --agent, --data-dir, --config-root, /],
   ['tokens', /missing required args .* expected oai-agent-server tokens <action> \[id\] \[options\]/],
   ['tokens make', /tokens: expected create, list or revoke, got "make"/],
   ['tokens revoke', /tokens revoke: expected the id of a token, as tokens list shows it/],
@@ -26,12 +27,14 @@ const EXPECTED_USAGE: readonly (readonly [words: string, line: RegExp])[] = [
   ['tokens create --ttl 0', /--ttl: expected a whole number of seconds from 1 to 315360000/],
   ['tokens create --ttl 4000d', /--ttl: expected a whole number of seconds from 1 to 315360000/],
   ['tokens create --user-id=', /--user-id: expected a string of 1–256 characters without controls/],
-  ['tokens list --url localhost:8000', /--url: expected a URL such as http:\/\/127\.0\.0\.1:8000, got "localhost:8000"/],
+  ['tokens list --url localhost', /--url: expected a URL such as http:\/\/127\.0\.0\.1:8000, got "localhost"/],
   ['tokens list --url http://a:b@localhost', /--url: expected a URL such as/],
   ['hello --ttl 5', /unknown option --ttl: expected one of --port, /],
-  ['status', /this version has no command status/],
-  ['restart --port 1', /this version has no command restart/],
-  ['kill', /this version has no command kill/],
+  ['status ftp://localhost:8000', /status: expected a URL such as http:\/\/127\.0\.0\.1:8000, got "ftp:\/\/localhost:8000"/],
+  ['status http://localhost more', /Unused args: `more`; expected oai-agent-server status \[url\]/],
+  ['restart --port 1', /unknown option --port: expected one of --agent, --data-dir, --config-root, /],
+  ['kill --json', /unknown option --json: expected one of --agent, /],
+  ['kill --agent a/b', /--agent: expected the name of an agent, got "a\/b"/],
   ['nobody', /no agent nobody in .*; agents there: check, hello$/],
   ['a/b.yaml', /no agent's file at .*\/a\/b\.yaml/],
   ['hello --frob', /unknown option --frob: expected one of --port, /],

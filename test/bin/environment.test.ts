@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { parseEnvironmentFile, readEnvironment, workerEnvironment } from '../../bin/environment.ts';
+import { misspeltVariables, parseEnvironmentFile, readEnvironment, workerEnvironment } from '../../bin/environment.ts';
 import { makeFolder } from '../helpers/folder.ts';
 
 const parse = (text: string) => parseEnvironmentFile('/x/.env', text);
@@ -39,6 +39,13 @@ t.test('no file is an empty one; one that cannot be read is an error that names 
   t.strictSame((await readEnvironment(folder, {})).values, {});
   await mkdir(join(folder, '.env'));
   await t.rejects(readEnvironment(folder, {}), { exitCode: 78, message: /\/\.env: cannot be read: EISDIR/ });
+});
+
+t.test('a name of the file that is nearly a variable of the server is warned of, another is not', async (t) => {
+  const folder = await makeFolder(t, { '.env': 'FORCE_ATUH=true\nREDIS_ULR=x\nKEEP_ALIVE_SECOND=1\nHOST=x\nMY_TOKEN=x\nFORCE_AUTH=true' });
+  const warnings = misspeltVariables(await readEnvironment(folder, { REDIS_URLS: 'not of the file' }));
+  t.match(warnings, [/FORCE_ATUH is no .* FORCE_AUTH\?/, /REDIS_ULR .* REDIS_URL\?/, /KEEP_ALIVE_SECOND .* KEEP_ALIVE_SECONDS\?/]);
+  t.equal(warnings.length, 3);
 });
 
 t.test("workers are given everything but the server's own variables", async (t) => {

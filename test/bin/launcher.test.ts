@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { makeFolder } from '../helpers/folder.ts';
 import { LAUNCHER, spawnProcess } from '../helpers/process.ts';
+import { descendantsOf, isAlive } from '../helpers/processes.ts';
 import { waitFor } from '../helpers/wait_for.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
@@ -53,14 +54,6 @@ async function launch(t: Test, node: string | null, launcher: string, ...args: s
   t.teardown(() => launched.process.kill('SIGKILL'));
   const line = await waitFor('the command to start', () => launched.output.stdout.includes('\n') && launched.output.stdout);
   return { ...launched, started: JSON.parse(line.split('\n')[0] ?? '') as { execPath: string; args: string[]; variables: string[]; pid: number } };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }
 
 t.test('a Node that is recent enough runs the command itself', async (t) => {
@@ -114,6 +107,18 @@ t.test('a command that a signal ends takes the launcher with it, and is not left
   launcher.kill('SIGTERM');
   t.strictSame(await exited, { code: null, signal: 'SIGTERM' });
   t.notOk(isAlive(started.pid));
+});
+
+t.test('a server is not left behind by a launcher that is killed', withOldNode, async (t) => {
+  const folder = await makeFolder(t, { 'agents/hello.yaml': 'name: hello\nsystem_prompt: You say hello.\nmodel: { provider: offline }\n' });
+  const words = [LAUNCHER, 'hello', '--host', '127.0.0.1', '--port', '0', '--workers', '1'];
+  const { process: launcher, output } = spawnProcess(oldNode ?? '', words, { cwd: folder, launcher: true });
+  t.teardown(() => launcher.kill('SIGKILL'));
+  await waitFor('the ready line', () => output.stdout.includes(' ready on '), 30_000);
+  const others = descendantsOf(launcher.pid as number);
+  t.equal(others.length, 2);
+  launcher.kill('SIGKILL');
+  await waitFor('the others to be gone', () => !others.some(isAlive));
 });
 
 const withTerminal = existsSync('/usr/bin/script') ? withOldNode : { skip: 'no script(1) to make a terminal with' };

@@ -1,7 +1,9 @@
 // `serve` from its first line to its end.
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import t, { type Test } from 'tap';
 import { makeFolder } from '../helpers/folder.ts';
-import { runCommand, startServer } from '../helpers/process.ts';
+import { LAUNCHER, runCommand, spawnProcess, startServer } from '../helpers/process.ts';
 import { waitFor } from '../helpers/wait_for.ts';
 
 const FILES = {
@@ -55,6 +57,25 @@ t.test('HUP and USR1 leave it serving', async (t) => {
   child.kill('SIGHUP');
   child.kill('SIGUSR1');
   t.equal((await fetch(`${url}/health`, ONCE)).status, 200);
+});
+
+t.test('a HUP while it starts is obeyed once it serves', async (t) => {
+  const slow = `import { appendFileSync, existsSync } from 'node:fs';
+    const [started, go] = ['started', 'go'].map((name) => import.meta.dirname + '/' + name);
+    appendFileSync(started, '');
+    while (!existsSync(go)) await new Promise((resolve) => setTimeout(resolve, 10));
+    export default async function* () { yield 'hi'; }`;
+  const cwd = await makeFolder(t, { 'agents/slow.mjs': slow });
+  const words = ['slow', '--host', '127.0.0.1', '--port', '0', '--workers', '1'];
+  const { process: child, output, exited } = spawnProcess(process.execPath, [LAUNCHER, ...words], { cwd });
+  t.teardown(() => child.kill('SIGKILL'));
+  await waitFor('the agent to be loaded', () => existsSync(`${cwd}/agents/started`));
+  child.kill('SIGHUP');
+  await writeFile(`${cwd}/agents/go`, '');
+  const url = await waitFor('the ready line', () => / ready on (http:\S+)/.exec(output.stdout)?.[1]);
+  await waitFor('the reload', async () => ((await (await fetch(`${url}/agent/info`, ONCE)).json()) as { generation: number }).generation === 2);
+  child.kill('SIGTERM');
+  t.strictSame(await exited, { code: 0, signal: null });
 });
 
 t.test('a port that is taken exits 1, and is named', async (t) => {

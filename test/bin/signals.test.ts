@@ -9,7 +9,11 @@ import { waitFor } from '../helpers/wait_for.ts';
 
 const SCRIPT = `
 import { followSignals } from ${JSON.stringify(`file://${PROJECT}/bin/signals.ts`)};
-followSignals((reason) => console.log('stop: ' + reason), () => { console.log('at once'); process.exit(0); });
+followSignals({
+  stop: (reason) => console.log('stop: ' + reason),
+  stopNow: (reason) => { console.log('at once: ' + reason); process.exit(0); },
+  reload: (reason) => console.log('reload: ' + reason),
+});
 setInterval(() => {}, 1000);
 console.log('ready');
 `;
@@ -37,7 +41,7 @@ t.test('a second TERM changes nothing, a second INT ends at once', async (t) => 
   await printed('stop: SIGTERM\nstop: SIGTERM\n');
   child.kill('SIGINT');
   await printed('stop: SIGINT\n');
-  await waitFor('an INT that counts as the second', () => output.stdout.includes('at once') || (child.kill('SIGINT'), false));
+  await waitFor('an INT that counts as the second', () => output.stdout.includes('at once: a second SIGINT\n') || (child.kill('SIGINT'), false));
   t.strictSame(await exited, { code: 0, signal: null });
 });
 
@@ -54,13 +58,13 @@ t.test('QUIT ends at once', async (t) => {
   const { process: child, exited, output } = await follow(t);
   child.kill('SIGQUIT');
   t.strictSame(await exited, { code: 0, signal: null });
-  t.match(output.stdout, 'at once');
+  t.match(output.stdout, 'at once: SIGQUIT\n');
 });
 
-t.test('HUP without a terminal does nothing, and says so', async (t) => {
+t.test('HUP without a terminal is a reload', async (t) => {
   const { process: child, printed, output } = await follow(t);
   child.kill('SIGHUP');
-  await printed('SIGHUP: this version does not reload');
+  await printed('reload: SIGHUP');
   t.notMatch(output.stdout, 'stop');
 });
 
@@ -69,7 +73,8 @@ t.test('a terminal that hangs up is a stop', existsSync('/usr/bin/script') ? {} 
   const told = join(folder, 'told');
   const script = `import { followSignals } from ${JSON.stringify(`file://${PROJECT}/bin/signals.ts`)};
     import { writeFileSync } from 'node:fs';
-    followSignals((reason) => { writeFileSync(${JSON.stringify(told)}, reason); process.exit(0); }, () => process.exit(1));
+    const fail = () => process.exit(1);
+    followSignals({ stop: (reason) => { writeFileSync(${JSON.stringify(told)}, reason); process.exit(0); }, stopNow: fail, reload: fail });
     console.log('ready');
     setTimeout(() => {}, 20_000);`;
   await writeFile(join(folder, 'follow.mjs'), script);

@@ -50,6 +50,18 @@ t.test('the server is found by its data directory, and answers', async (t) => {
   t.match(await runCommand(['chat'], { cwd, stdin: 'piece\n', env: { OAI_DATA_DIR: dataDir } }), { code: 0, stdout: ANSWER, stderr: '' });
 });
 
+t.test('it is found as the other commands find it: by .env, and by options; where none runs, nobody is asked', async (t) => {
+  const { cwd, dataDir } = await serve(t);
+  const elsewhere = await makeFolder(t, { '.env': `OAI_DATA_DIR=${dataDir}\n` });
+  const talk = (folder: string, ...words: string[]) => runCommand(['chat', ...words], { cwd: folder, stdin: 'piece\n' });
+  t.match(await talk(elsewhere), { code: 0, stdout: ANSWER });
+  t.match(await talk(cwd, '--config-root', elsewhere), { code: 0, stdout: ANSWER });
+  t.match(await talk(cwd, '--data-dir', dataDir), { code: 0, stdout: ANSWER });
+  t.match(await talk(cwd, '--agent', 'other', '--data-dir', dataDir), { code: 1, stdout: '', stderr: /^oai-agent-server: no server of other runs in / });
+  const none = /^oai-agent-server: no server runs in any data directory below \.oai-agent-server: name its data directory with --data-dir, or its URL\n$/;
+  t.match(await talk(await makeFolder(t)), { code: 1, stdout: '', stderr: none });
+});
+
 t.test('an answer whose connection breaks comes whole, each piece once', async (t) => {
   const { url, cwd } = await serve(t);
   const proxy = await startBreakingProxy(t, url, 'piece9');

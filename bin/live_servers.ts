@@ -1,9 +1,8 @@
-// The servers that run on this machine, by their data directories, and the one that `chat` means when it is given no URL: the newest.
+// The servers that run on this machine, by their data directories.
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 
-const FALLBACK = 'http://127.0.0.1:8000';
 const serverFile = z.object({ pid: z.int().positive(), url: z.url({ protocol: /^https?$/ }) });
 
 /** A server whose process lives. */
@@ -11,12 +10,6 @@ export interface LiveServer {
   readonly dataDir: string;
   readonly url: string;
   readonly pid: number;
-}
-
-/** The URL in `<dataDir>/server.json` or, without a data directory, in the newest of those below `folder`. */
-export async function findServerUrl(folder: string, dataDir: string | undefined): Promise<string> {
-  const [newest] = await findLiveServers(dataDir ? [dataDir] : await dataDirsBelow(folder));
-  return newest?.url ?? FALLBACK;
 }
 
 /** Those of these data directories, newest first. */

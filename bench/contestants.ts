@@ -44,12 +44,24 @@ export const startBare: StartContestant = async ({ modelPort, api, pace }, stack
   return { port: Number(url.port), pid: child.pid ?? 0, startedInMs: performance.now() - startedMs };
 };
 
-export const startOurs: StartContestant = async (setting, stack) => {
+export const startOurs: StartContestant = (setting, stack) => startOursWith({}, setting, stack);
+
+/** Our server with variables of its own. @param prepare puts into its data directory what is to be there when it starts */
+export async function startOursWith(
+  env: Readonly<Record<string, string>>,
+  setting: Setting,
+  stack: AsyncDisposableStack,
+  prepare?: (dataDir: string) => Promise<void>,
+): Promise<Contestant> {
   const root = await makeRoot(stack);
   await mkdir(join(root, 'agents'));
   await writeFile(join(root, 'agents', `${AGENT}.yaml`), agentFile(baseUrl(setting.modelPort, setting.pace), setting.api));
-  return serve(AGENT, setting, root, environment(), stack);
-};
+  if (prepare !== undefined) {
+    await mkdir(dataDirectory(root), { mode: 0o700 });
+    await prepare(dataDirectory(root));
+  }
+  return serve(AGENT, setting, root, { ...environment(), ...env }, stack);
+}
 
 /** Our server with an agent of @openai/agents in the place of the declarative one. */
 export const startOursWithSdk: StartContestant = async (setting, stack) => {
@@ -70,6 +82,10 @@ async function makeRoot(stack: AsyncDisposableStack): Promise<string> {
   return root;
 }
 
+function dataDirectory(root: string): string {
+  return join(root, 'data');
+}
+
 async function serve(
   agent: string,
   { workers }: Setting,
@@ -77,7 +93,7 @@ async function serve(
   env: Readonly<Record<string, string>>,
   stack: AsyncDisposableStack,
 ): Promise<Contestant> {
-  const dataDir = join(root, 'data');
+  const dataDir = dataDirectory(root);
   const flags = ['--host', '127.0.0.1', '--port', '0', '--workers', String(workers), '--config-root', root, '--data-dir', dataDir];
   stack.defer(() => endServer(dataDir));
 

@@ -1,6 +1,7 @@
 // The processes that the bench starts: how each is known to be ready, and how it is ended.
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -32,10 +33,29 @@ export async function spawnServer(
   env: Readonly<Record<string, string>>,
   children: AsyncDisposableStack,
 ): Promise<{ child: ChildProcess; url: URL }> {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env });
+  // Without a launcher, so that the process is the one that is measured.
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...env, OAI_AGENT_SERVER_LAUNCHED: '1' } });
   children.defer(() => end(child));
   const url = await Promise.race([readyLine(child), endedEarly(child, args.join(' '))]);
   return { child, url };
+}
+
+/** Spawns another server; resolves when its port takes connections. */
+export async function spawnUntilAnswers(command: string, args: readonly string[], port: number, children: AsyncDisposableStack): Promise<void> {
+  const child = spawn(command, args, { stdio: 'ignore' });
+  children.defer(() => end(child));
+  await once(child, 'spawn');
+  await Promise.race([takesConnections(port), endedEarly(child, command)]);
+}
+
+async function takesConnections(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1');
+    const open = await once(socket, 'connect').then(() => true, () => false);
+    socket.destroy();
+    if (open) return;
+    await delay(20);
+  }
 }
 
 async function readyLine(child: ChildProcess): Promise<URL> {

@@ -1,10 +1,14 @@
 // The bench: compares our server with a bare one of node:http in one run on one machine, prints the figures, fails only if an answer was not whole.
 import type { Finding } from './findings.ts';
 import { startGenerator, startModel } from './generator.ts';
+import { measureAccess } from './measure/access.ts';
 import { measureAgents } from './measure/agents.ts';
 import { measureAgentStart } from './measure/agent_start.ts';
 import { measureIdle } from './measure/idle.ts';
+import { measureLogs } from './measure/logs.ts';
+import { measureLogTable } from './measure/log_table.ts';
 import { measurePaced } from './measure/paced.ts';
+import { measureRestarts } from './measure/restarts.ts';
 import { measureStart } from './measure/start.ts';
 import { measureThroughput } from './measure/throughput.ts';
 import { parsePlan, type Plan } from './options.ts';
@@ -54,6 +58,10 @@ function measurements({ stages, throughput, agents }: Plan): ((bench: Bench) => 
   if (stages.has('chat') || stages.has('stream')) chosen.push(...throughput.map((part) => (bench: Bench) => measureThroughput(bench, part)));
   if (stages.has('paced')) chosen.push(measurePaced);
   if (stages.has('agents')) chosen.push(...agents.map((part) => (bench: Bench) => measureAgents(bench, part)), measureAgentStart);
+  if (stages.has('access')) chosen.push(measureAccess);
+  if (stages.has('logs')) chosen.push(measureLogs);
+  if (stages.has('log-table')) chosen.push(measureLogTable);
+  if (stages.has('restarts')) chosen.push(measureRestarts);
   return chosen;
 }
 

@@ -45,6 +45,7 @@ function collectAnswer(): { readonly answer: Answer; readonly pieces: readonly s
     handoff: ignore,
     active: ignore,
     ready: ignore,
+    follow: ignore,
   };
   return { answer, pieces };
 }

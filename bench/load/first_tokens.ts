@@ -1,4 +1,4 @@
-// One request at a time, the targets by turns: how long the first piece of text takes.
+// One request at a time, the targets by turns: how long the first piece of text takes, and after the last one the end.
 import { summarize } from '../statistics.ts';
 import { createCheck } from './checks.ts';
 import { openConnection } from './connection.ts';
@@ -19,22 +19,32 @@ export async function runFirstTokens({ targets, count }: FirstTokensJob): Promis
     }
   }
   for (const asker of askers) asker.close();
-  return { firstToken: askers.map((asker) => summarize(asker.firstTokenMs)), deviations: deviations.result() };
+  return {
+    firstToken: askers.map((asker) => summarize(asker.firstTokenMs)),
+    ending: askers.map((asker) => summarize(asker.endingMs)),
+    deviations: deviations.result(),
+  };
 }
 
 async function openAsker(target: Target) {
   const firstTokenMs: number[] = [];
-  let textAtMs = 0;
+  const endingMs: number[] = [];
+  let firstAtMs = 0;
+  let lastAtMs = 0;
   const onText = () => {
-    if (textAtMs === 0) textAtMs = performance.now();
+    lastAtMs = performance.now();
+    if (firstAtMs === 0) firstAtMs = lastAtMs;
   };
   const connection = await openConnection(target, createCheck(target.kind, false, onText));
   const ask = async (counts: boolean) => {
-    textAtMs = 0;
+    firstAtMs = 0;
     const askedMs = performance.now();
     const deviation = await connection.exchange();
-    if (counts && deviation === null) firstTokenMs.push(textAtMs - askedMs);
+    if (counts && deviation === null) {
+      firstTokenMs.push(firstAtMs - askedMs);
+      endingMs.push(performance.now() - lastAtMs);
+    }
     return deviation;
   };
-  return { ask, firstTokenMs, close: connection.close };
+  return { ask, firstTokenMs, endingMs, close: connection.close };
 }

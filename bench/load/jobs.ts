@@ -37,7 +37,38 @@ export interface FirstTokensJob {
   readonly count: number;
 }
 
-export type Job = ClosedLoopJob | PacedJob | FirstTokensJob;
+export interface CallerTarget {
+  readonly port: number;
+  readonly path: string;
+  /** null: sent without one. */
+  readonly token: string | null;
+  /** JSON of a POST; null: a GET. */
+  readonly body: string | null;
+}
+
+/** `count` requests to each target, by turns, `atOnce` of them at a time. */
+export interface CallersJob {
+  readonly type: 'callers';
+  readonly targets: readonly CallerTarget[];
+  readonly count: number;
+  readonly atOnce: number;
+  /** Not counted, before the others. */
+  readonly warmUp: number;
+  /** It ends after so long without the warm-up, however many there were; left out: when there were `count`. */
+  readonly withinMs?: number;
+}
+
+/** Requests with wrong tokens, one at a time on each connection: as many a second as the server answers, at most `perSecond`. */
+export interface WrongTokensJob {
+  readonly type: 'wrong_tokens';
+  readonly port: number;
+  readonly path: string;
+  readonly perSecond: number;
+  readonly connections: number;
+  readonly durationMs: number;
+}
+
+export type Job = ClosedLoopJob | PacedJob | FirstTokensJob | CallersJob | WrongTokensJob;
 
 /** Answers that were not what they have to be: how many, and the first few. */
 export interface Deviations {
@@ -48,6 +79,8 @@ export interface Deviations {
 export interface ClosedLoopResult {
   readonly completed: number;
   readonly elapsedMs: number;
+  /** From a request to the end of its answer, in ms. */
+  readonly took: Summary;
   readonly deviations: Deviations;
 }
 
@@ -63,6 +96,20 @@ export interface PacedResult {
 export interface FirstTokensResult {
   /** From the request's write to the first piece of text, in ms; one summary for each target, in order. */
   readonly firstToken: readonly Summary[];
+  /** From the last piece of text to the end of the answer, in ms; likewise. */
+  readonly ending: readonly Summary[];
+  readonly deviations: Deviations;
+}
+
+export interface CallersResult {
+  /** From the request to the end of its answer, in ms; one summary for each target, in order. */
+  readonly took: readonly Summary[];
+  readonly deviations: Deviations;
+}
+
+export interface WrongTokensResult {
+  /** Answers. */
+  readonly perSecond: number;
   readonly deviations: Deviations;
 }
 
@@ -70,4 +117,6 @@ export interface JobResults {
   readonly closed_loop: ClosedLoopResult;
   readonly paced: PacedResult;
   readonly first_tokens: FirstTokensResult;
+  readonly callers: CallersResult;
+  readonly wrong_tokens: WrongTokensResult;
 }

@@ -1,4 +1,5 @@
 // The closed loop: each of several askers asks again as soon as its answer is whole, for a time.
+import { summarize } from '../statistics.ts';
 import { createDeviationLog } from './deviations.ts';
 import type { ClosedLoopResult } from './jobs.ts';
 
@@ -9,14 +10,16 @@ export type Ask = () => Promise<string | null>;
 export async function runLoop(asks: readonly Ask[], durationMs: number): Promise<ClosedLoopResult> {
   const deviations = createDeviationLog();
   const startedMs = performance.now();
-  let completed = 0;
+  const tookMs: number[] = [];
   const askAgain = async (ask: Ask) => {
     while (performance.now() - startedMs < durationMs && !deviations.tooMany()) {
+      const askedMs = performance.now();
       const deviation = await ask();
-      if (deviation === null) completed += 1;
+      if (deviation === null) tookMs.push(performance.now() - askedMs);
       else deviations.add(deviation);
     }
   };
   await Promise.all(asks.map(askAgain));
-  return { completed, elapsedMs: performance.now() - startedMs, deviations: deviations.result() };
+  const elapsedMs = performance.now() - startedMs;
+  return { completed: tookMs.length, elapsedMs, took: summarize(tookMs), deviations: deviations.result() };
 }

@@ -28,7 +28,7 @@ function importsOf(file: string, text: string): string[] {
 }
 
 const topOf = (file: string) => file.split('/')[0] ?? '';
-const codeOf = (text: string) => text.replaceAll(/\/\*.*?\*\/|^\s*\/\/.*$/gms, '');
+const codeOf = (text: string) => text.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
 
 t.test('imports go down only: bin to supervisor to shared, worker to shared', async (t) => {
   const wrong = [...IMPORTS].flatMap(([file, imports]) =>
@@ -40,7 +40,7 @@ t.test('imports go down only: bin to supervisor to shared, worker to shared', as
 });
 
 t.test('shared does no I/O: of Node it imports types, and modules that do none', async (t) => {
-  const wrong = [...TEXTS].filter(([file, text]) => topOf(file) === 'shared' && /^import (?!type)[^;]*'node:(?!(path|v8|vm)')/m.test(text)).map(([file]) => file);
+  const wrong = [...TEXTS].filter(([file, text]) => topOf(file) === 'shared' && /^import (?!type)[^;]*'node:(?!(path|v8|vm|zlib)')/m.test(text)).map(([file]) => file);
   t.strictSame(wrong, []);
 });
 

@@ -28,13 +28,13 @@ const COMMANDS = ['serve', 'check'];
 t.test('a start that is not in time names the servers that it waited for, and leaves none', async (t) => {
   for (const command of COMMANDS) {
     const words = [command, 'mcp_silent', '--config-root', 'test/fixtures', '--workers', '1', '--data-dir', await makeFolder(t)];
-    const { process: child, exited, output } = spawnProcess(NODE, [LAUNCHER, ...words], { env: { NODE, BOOT_TIMEOUT_SECONDS: '3', LOG_LEVEL: 'error' } });
+    const { process: child, exited, output } = spawnProcess(NODE, [LAUNCHER, ...words], { env: { NODE, BOOT_TIMEOUT_SECONDS: '6', LOG_LEVEL: 'error' } });
     const held = await waitFor('its processes', () => {
       const found = heldBy(child.pid);
       return found.length === 3 && found;
     });
     t.equal((await exited).code, 78);
-    t.match(output.stderr, /the agent did not load within 3 s \(BOOT_TIMEOUT_SECONDS\); it still waited for the MCP server hang\n$/);
+    t.match(output.stderr, /the agent did not load within 6 s \(BOOT_TIMEOUT_SECONDS\); it still waited for the MCP server hang\n$/);
     await areGone(held);
   }
 });

@@ -35,6 +35,8 @@ t.test('npm pack holds the launcher and what is built, and serves an agent elsew
     body: JSON.stringify({ message: 'hi' }),
   });
   t.match(await answer.json(), { response: /^Hello!/ });
+  server.process.kill('SIGHUP');
+  await waitFor('the reload', () => server.output.stderr.includes('generation 2 serves'));
   server.process.kill('SIGTERM');
   t.strictSame(await server.exited, { code: 0, signal: null });
 });

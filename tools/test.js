@@ -7,7 +7,12 @@ import { createInterface } from 'node:readline';
 const root = dirname(import.meta.dirname);
 const binOf = (name) => join(root, 'node_modules/.bin', name);
 /** As npm sets it for scripts: what is started here finds the project's own Node, too. */
-const env = { ...process.env, PATH: `${join(root, 'node_modules/.bin')}${delimiter}${process.env.PATH}` };
+const env = {
+  ...process.env,
+  PATH: `${join(root, 'node_modules/.bin')}${delimiter}${process.env.PATH}`,
+  // Each file is a process, and most of what it loads is the same.
+  NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/node-compile'),
+};
 const files = process.argv.slice(2);
 
 let broken = 0;

@@ -6,6 +6,7 @@ import { measureAgents } from './measure/agents.ts';
 import { measureAgentStart } from './measure/agent_start.ts';
 import { measureIdle } from './measure/idle.ts';
 import { measureLogs } from './measure/logs.ts';
+import { measureLogsPaced } from './measure/logs_paced.ts';
 import { measureLogTable } from './measure/log_table.ts';
 import { measurePaced } from './measure/paced.ts';
 import { measureRestarts } from './measure/restarts.ts';
@@ -59,7 +60,7 @@ function measurements({ stages, throughput, agents }: Plan): ((bench: Bench) => 
   if (stages.has('paced')) chosen.push(measurePaced);
   if (stages.has('agents')) chosen.push(...agents.map((part) => (bench: Bench) => measureAgents(bench, part)), measureAgentStart);
   if (stages.has('access')) chosen.push(measureAccess);
-  if (stages.has('logs')) chosen.push(measureLogs);
+  if (stages.has('logs')) chosen.push(measureLogs, measureLogsPaced);
   if (stages.has('log-table')) chosen.push(measureLogTable);
   if (stages.has('restarts')) chosen.push(measureRestarts);
   return chosen;

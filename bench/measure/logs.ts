@@ -2,25 +2,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PostgresServer } from '../../test/helpers/postgres_server.ts';
 import { QUESTION } from '../answer.ts';
-import { startOursWith, type Contestant } from '../contestants.ts';
 import { withCpu } from '../cpu.ts';
 import { tellDeviations, type Aim, type Finding, type Row } from '../findings.ts';
 import type { Bench } from '../pair.ts';
 import { postgresCpuSeconds, postgresOf } from '../postgres.ts';
 import { median, pairedRatio, type Summary } from '../statistics.ts';
+import { LEAST_RATE, POSTGRES, startLogging, type LoggingSide as Side } from '../log_sides.ts';
 import { recordsPerSecond } from './log_pipeline.ts';
 
-const LEAST_RATE = 0.95;
 const MOST_ADDED_MS = 1;
 const LEAST_RECORDS = 5000;
-const POSTGRES = 'PostgreSQL';
 const WARM_UP_REQUESTS = 100;
 const UNKNOWN: Summary = { p50: NaN, p99: NaN, max: NaN };
-
-/** A server by where it logs to; the first one does not. */
-interface Side extends Contestant {
-  readonly name: string;
-}
 
 interface Round {
   readonly perSecond: number;
@@ -46,7 +39,7 @@ export async function measureLogs(bench: Bench): Promise<Finding> {
   const missing = typeof postgres === 'string' ? `NOT MEASURED with PostgreSQL: ${postgres}` : null;
   if (missing !== null) console.error(`\nlogs: ${missing}`);
   const database = typeof postgres === 'string' ? null : postgres;
-  const sides = await startSides(bench, database, servers);
+  const sides = await startLogging(bench, 'fast', database, servers);
   const deviations: string[] = [];
   const rounds = await compareRates(bench, sides, database, deviations);
   const alone = await askAlone(bench, sides, deviations);
@@ -55,19 +48,6 @@ export async function measureLogs(bench: Bench): Promise<Finding> {
   const pipeline: (number | null)[] = [null];
   for (const { name } of sides.slice(1)) pipeline.push(await measurePipeline(bench, name));
   return { ...reportOf(bench, sides, rounds, alone, pipeline), deviations, notes: notesOf(sides, rounds, missing) };
-}
-
-async function startSides({ plan, model }: Bench, postgres: PostgresServer | null, servers: AsyncDisposableStack): Promise<readonly Side[]> {
-  const enabled = plan.selfCheck ? {} : { DB_LOGGING_ENABLED: 'true' };
-  const kinds = [
-    { name: 'off', env: {} },
-    { name: 'embedded', env: enabled },
-    ...(postgres === null ? [] : [{ name: POSTGRES, env: plan.selfCheck ? {} : { ...enabled, LOGGING_DB_URL: postgres.url } }]),
-  ];
-  const setting = { modelPort: model.port, api: 'chat_completions', pace: 'fast', workers: plan.workers } as const;
-  const sides: Side[] = [];
-  for (const { name, env } of kinds) sides.push({ name, ...(await startOursWith(env, setting, servers)) });
-  return sides;
 }
 
 /** As many chats as each answers. @returns the rounds of each side */

@@ -1,6 +1,7 @@
 // The supervisor's side of the shipping thread: tells it what the spool has, hears what is in the database, starts it again when it breaks.
 import { Worker } from 'node:worker_threads';
 import type { ShipCommand, ShipReport, ShipSettings, UpkeepWork } from '../../shared/log_protocol.ts';
+import type { SpoolPlace } from '../../shared/spool_format.ts';
 import type { Logger } from '../log.ts';
 import type { Spool } from './spool.ts';
 
@@ -10,6 +11,8 @@ const THREAD_FILE = new URL(`../../worker/logs/ship${EXTENSION}`, import.meta.ur
 
 const FIRST_RESTART_MS = 500;
 const LAST_RESTART_MS = 30_000;
+/** From the first line that the thread is not told of: to wake it costs more than to write a record, and a portion its transaction, however many it has. */
+const GATHER_MS = 100;
 /** What is not shipped by then is shipped by the next owner of the spool. */
 const CLOSE_GRACE_MS = 2000;
 /** For a thread to do what it is told. */
@@ -35,6 +38,9 @@ export class Shipper {
   readonly #log: Logger;
   #thread: Worker | null = null;
   #timer: NodeJS.Timeout | undefined;
+  /** Up to which it may read, and when it is told. */
+  #written: SpoolPlace | null = null;
+  #gathering: NodeJS.Timeout | undefined;
   #restartMs = FIRST_RESTART_MS;
   #isConnected = false;
   #deadLetters = 0;
@@ -72,6 +78,7 @@ export class Shipper {
     if (thread === null) return;
     const closed = Promise.withResolvers<void>();
     this.#closing = closed.resolve;
+    this.#tellWritten();
     this.#post({ type: 'close', graceMs: CLOSE_GRACE_MS });
     const timer = setTimeout(closed.resolve, CLOSE_GRACE_MS + TERMINATE_MS);
     await closed.promise;
@@ -94,8 +101,22 @@ export class Shipper {
     thread.on('message', (report: ShipReport) => this.#take(report));
     thread.on('error', (error) => this.#log.error({ reason: error.message }, 'the thread that ships the log broke'));
     thread.on('exit', () => this.#ended(thread));
-    // Tells it how far it may read, also of what came while there was no thread.
-    this.#spool.onAppended(({ segment, offset }) => this.#post({ type: 'appended', segment, offset }));
+    this.#spool.onAppended((place) => this.#grew(place));
+    // Also of what came while there was no thread.
+    this.#tellWritten();
+  }
+
+  #grew(place: SpoolPlace): void {
+    this.#written = place;
+    this.#gathering ??= setTimeout(() => this.#tellWritten(), GATHER_MS);
+  }
+
+  #tellWritten(): void {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
+    if (this.#written === null) return;
+    const { segment, offset } = this.#written;
+    this.#post({ type: 'appended', segment, offset });
   }
 
   #ended(thread: Worker): void {

@@ -200,7 +200,7 @@ export class Spool {
 
   async #writeWaiting(): Promise<void> {
     await nextTurn();
-    while (!this.#waiting.isEmpty) await this.#writeBatch();
+    while (!this.#waiting.isEmpty) await this.#waiting.ripe().then(() => this.#writeBatch());
     this.#work = null;
   }
 

@@ -10,8 +10,6 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2000;
 /** A database that was used for so long was not lost at once. */
 const STEADY_MS = 30_000;
-/** After the first record that comes: a portion costs its transaction and its place on the disk, however many records it has. */
-const GATHER_MS = 50;
 const MAINTAIN_EVERY_MS = 3_600_000;
 const MAINTAIN_AGAIN_MS = 60_000;
 /** Who writes finds by then that the database is gone, and tells that. */
@@ -57,7 +55,6 @@ export function startShipping({ reader, retentionDays, openStore, report }: Ship
         tell(null);
         if (isClosing) return store.settle();
         await grown.wait(Number.POSITIVE_INFINITY, signal);
-        if (!isClosing) await pause(GATHER_MS, signal);
         continue;
       }
       if (portion.records.length > 0) await store.add(portion.records);

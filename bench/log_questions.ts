@@ -7,14 +7,19 @@ const DAY_MS = 86_400_000;
 export interface Question {
   readonly path: string;
   readonly isStatistics: boolean;
+  /** Asked with a token of scope `logs`, of the user `OWN_USER`, who is told of the own rows only. */
+  readonly isOwn: boolean;
   /** What it asks for. */
   readonly matches: (record: LogRecord) => boolean;
 }
 
+/** Who comes most often. */
+export const OWN_USER = userId(0);
+
 /** @param untilMs where the records end, in ms since 1970 @param rows of them in all */
 export function questionsOf(untilMs: number, rows: number): readonly Question[] {
   const day = (ago: number): string => new Date(untilMs - ago * DAY_MS).toISOString();
-  const [session, seldom, often] = [sessionId(17), userId(60), userId(0)];
+  const [session, seldom, often] = [sessionId(17), userId(60), OWN_USER];
   const [lastWeek, monthAgo, midway] = [day(7), day(30), day(DAYS / 2)];
   const all = (): boolean => true;
   const isChat = ({ endpoint }: LogRecord): boolean => endpoint === '/chat';
@@ -57,8 +62,23 @@ export function questionsOf(untilMs: number, rows: number): readonly Question[] 
     [`start_date=${lastWeek}`, isLastWeek],
     [`start_date=${monthAgo}&end_date=${lastWeek}`, (record) => isLastMonth(record) && !isLastWeek(record)],
   ];
-  const asked = (route: string, isStatistics: boolean) => ([query, matches]: readonly [string, Question['matches']]): Question => {
-    return { path: query === '' ? route : `${route}?${query}`, isStatistics, matches };
+  const own: readonly (readonly [string, Question['matches']])[] = [
+    ['', isOften],
+    ['offset=10000', isOften],
+    ['status=success', (record) => isOften(record) && isWhole(record)],
+    ['status=error', (record) => isOften(record) && isError(record)],
+    ['endpoint=/chat', (record) => isOften(record) && isChat(record)],
+    [`start_date=${monthAgo}`, (record) => isOften(record) && isLastMonth(record)],
+    ['session_id=none', () => false],
+  ];
+  const asked = (route: string, isOwn = false) => ([query, matches]: readonly [string, Question['matches']]): Question => {
+    return { path: query === '' ? route : `${route}?${query}`, isStatistics: route !== '/logs', isOwn, matches };
   };
-  return [...listings.map(asked('/logs', false)), ...statistics.map(asked('/logs/stats', true)), ...statistics.map(asked('/logs/stats/users', true))];
+  return [
+    ...listings.map(asked('/logs')),
+    ...own.map(asked('/logs', true)),
+    ...statistics.map(asked('/logs/stats')),
+    asked('/logs/stats', true)(['', isOften]),
+    ...statistics.map(asked('/logs/stats/users')),
+  ];
 }

@@ -69,7 +69,7 @@ function recordOf(number: number, ms: number, session: number, user: number, ran
     agent_name: AGENT,
     session_id: sessionId(session),
     user_id: userId(user),
-    owner: `token:${user % 20}`,
+    owner: `user:${userId(user)}`,
     endpoint: chosen(ENDPOINTS, random),
     input_message: text(Math.ceil(MAX_QUESTION_WORDS * random()), number),
     output_response: isWhole ? text(words, number) : null,

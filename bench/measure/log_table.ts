@@ -5,7 +5,7 @@ import { startOursWith, type Contestant } from '../contestants.ts';
 import { tellDeviations, type Aim, type Finding, type Row } from '../findings.ts';
 import { fillFile, fillPostgres } from '../log_fill.ts';
 import { logRecords } from '../log_records.ts';
-import { questionsOf, type Question } from '../log_questions.ts';
+import { OWN_USER, questionsOf, type Question } from '../log_questions.ts';
 import type { Bench } from '../pair.ts';
 import { postgresOf } from '../postgres.ts';
 import type { Summary } from '../statistics.ts';
@@ -15,6 +15,7 @@ const MOST_STATISTICS_MS = 2000;
 const POSTGRES = 'PostgreSQL';
 /** Questions that are asked at the same time, beside chats. */
 const ASKERS = 4;
+const ADMIN_TOKEN = 'the-admin-token-of-the-bench';
 const UNKNOWN: Summary = { p50: NaN, p99: NaN, max: NaN };
 
 interface Chats {
@@ -47,7 +48,7 @@ export async function measureLogTable(bench: Bench): Promise<Finding> {
   const postgres = await postgresOf(servers);
   if (typeof postgres === 'string') console.error(`\nlog-table: NOT MEASURED with PostgreSQL: ${postgres}`);
   const setting = { modelPort: bench.model.port, api: 'chat_completions', pace: 'fast', workers: bench.plan.workers } as const;
-  const enabled = { DB_LOGGING_ENABLED: 'true' };
+  const enabled = { DB_LOGGING_ENABLED: 'true', OAI_ADMIN_TOKEN: ADMIN_TOKEN };
   const measured: Measured[] = [];
   await using embedded = bench.stack.use(new AsyncDisposableStack());
   const server = await startOursWith(enabled, setting, embedded, (dataDir) => fillFile(join(dataDir, 'logs.db'), records()));
@@ -68,12 +69,14 @@ async function measureOne(
   questions: readonly Question[],
   expected: readonly number[],
 ): Promise<Measured> {
+  const own = await mintOwn(port);
+  const tokenOf = ({ isOwn }: Question): string | null => (isOwn ? own : null);
   const wrong: string[] = [];
   for (const [index, question] of questions.entries()) {
-    const found = await totalOf(port, question);
+    const found = await totalOf(port, question, tokenOf(question));
     if (found !== null && found !== expected[index]) wrong.push(`${name} ${question.path}: ${found} rows instead of ${expected[index]}`);
   }
-  const targets = questions.map(({ path }) => ({ port, path, token: null, body: null }));
+  const targets = questions.map((question) => ({ port, path: question.path, token: tokenOf(question), body: null }));
   const asked = await generator.run({ type: 'callers', targets, count: plan.logTable.times, atOnce: 1, warmUp: 1 });
 
   const chats = async (): Promise<Chats & { deviations: string[] }> => {
@@ -87,7 +90,7 @@ async function measureOne(
   // Chats are warm before they count.
   await chats();
   const quiet = await chats();
-  const asking = askAgainAndAgain(port, questions);
+  const asking = askAgainAndAgain(port, questions, tokenOf);
   const beside = await chats();
   const questionsBeside = await asking.stop();
   return {
@@ -100,6 +103,21 @@ async function measureOne(
   };
 }
 
+/** @returns a token of the user who is told of the own rows only */
+async function mintOwn(port: number): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${port}/tokens`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ user_id: OWN_USER, scopes: ['logs'] }),
+  });
+  return ((await response.json()) as { readonly token: string }).token;
+}
+
+/** @param token null: without one */
+function get(port: number, path: string, token: string | null): Promise<Response> {
+  return fetch(`http://127.0.0.1:${port}${path}`, token === null ? {} : { headers: { authorization: `Bearer ${token}` } });
+}
+
 /** What is read of an answer of any route. */
 interface Answer {
   readonly total?: number;
@@ -109,8 +127,8 @@ interface Answer {
 }
 
 /** @returns how many rows were found; null where the answer does not tell */
-async function totalOf(port: number, { path, isStatistics }: Question): Promise<number | null> {
-  const response = await fetch(`http://127.0.0.1:${port}${path}`);
+async function totalOf(port: number, { path, isStatistics }: Question, token: string | null): Promise<number | null> {
+  const response = await get(port, path, token);
   if (response.status !== 200) return NaN;
   const { total, statistics, user_statistics: users = [], total_users: known = 0 } = (await response.json()) as Answer;
   if (!isStatistics) return total ?? NaN;
@@ -120,14 +138,14 @@ async function totalOf(port: number, { path, isStatistics }: Question): Promise<
 }
 
 /** Several at a time, from all of them in turn. */
-function askAgainAndAgain(port: number, questions: readonly Question[]): { stop(): Promise<number> } {
+function askAgainAndAgain(port: number, questions: readonly Question[], tokenOf: (question: Question) => string | null): { stop(): Promise<number> } {
   let isOver = false;
   let answered = 0;
   const ask = async (): Promise<void> => {
     while (!isOver) {
-      const { path } = questions[answered % questions.length] as Question;
+      const question = questions[answered % questions.length] as Question;
       answered += 1;
-      await (await fetch(`http://127.0.0.1:${port}${path}`)).arrayBuffer();
+      await (await get(port, question.path, tokenOf(question))).arrayBuffer();
     }
   };
   const asking = Promise.all(Array.from({ length: ASKERS }, ask));
@@ -154,8 +172,8 @@ function report(
     row(`${what}, without questions`, ({ quiet }) => [figure(quiet).p50, figure(quiet).p99]),
     row(`${what}, beside questions`, ({ beside }) => [figure(beside).p50, figure(beside).p99]),
   ];
-  const asked = questions.map(({ path }, index) => {
-    const what = `${path}  (${(expected[index] ?? NaN).toLocaleString('en')})`;
+  const asked = questions.map(({ path, isOwn }, index) => {
+    const what = `${path}${isOwn ? ', own rows' : ''}  (${(expected[index] ?? NaN).toLocaleString('en')})`;
     return row(what, ({ answered }) => [answered[index]?.p50 ?? NaN, answered[index]?.max ?? NaN]);
   });
   return {

@@ -33,17 +33,17 @@ export interface ServeTask {
 }
 
 /** What the agent's own modules were when the generation's workers first imported them, so that those that start later run the same. */
-export interface GenerationModules {
-  readonly read: readonly ReadModule[];
+export interface GenerationModules<Memory extends ArrayBufferLike = SharedArrayBuffer> {
+  readonly read: readonly ReadModule<Memory>[];
   readonly found: readonly FoundModule[];
 }
 
-export interface ReadModule {
+export interface ReadModule<Memory extends ArrayBufferLike = SharedArrayBuffer> {
   readonly url: string;
   /** As Node's loader names it, such as `module-typescript`. */
   readonly format: string;
-  /** The file's content, in memory that all threads share. */
-  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  /** The file's content, in memory that all threads share, but for what another process is sent. */
+  readonly bytes: Uint8Array<Memory>;
 }
 
 /** Where an import led. */

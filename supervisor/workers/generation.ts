@@ -30,6 +30,8 @@ export interface GenerationOptions {
 
 export class Generation {
   readonly number: number;
+  /** What its workers have imported of the agent's modules, and what those are to import that start later. */
+  readonly modules: KeptModules;
   readonly #options: GenerationOptions;
   /** Serving and booting slots by place; those that drain are kept in `#leaving`. */
   readonly #slots: Slot[] = [];
@@ -46,12 +48,11 @@ export class Generation {
   #nextId = 1;
   #closed = false;
   #facts: AgentFacts | undefined;
-  readonly #modules: KeptModules;
 
   constructor(options: GenerationOptions) {
     this.number = options.number;
     this.#options = options;
-    this.#modules = new KeptModules(() => {
+    this.modules = new KeptModules(() => {
       options.log.warn({ generation: this.number }, "the agent's modules are more than are kept: a worker that is replaced reads what is beyond from disk");
     });
   }
@@ -80,7 +81,7 @@ export class Generation {
   /** The agent's files as its workers know them, so far; absolute paths. */
   get files(): readonly string[] {
     const { agentFile, usedDefinitions } = this.#options.settings;
-    return [...new Set([agentFile, ...Object.keys(usedDefinitions), ...[...this.all()].flatMap((slot) => slot.files ?? [])])];
+    return [...new Set([agentFile, ...Object.keys(usedDefinitions), ...[...this.all()].flatMap(({ files }) => files ?? [])])];
   }
 
   /** Starts all workers; resolves when each has loaded the agent. @throws BootError, and then no worker is left but what a blocking call holds */
@@ -137,7 +138,7 @@ export class Generation {
   }
 
   get #settings(): WorkerSettings {
-    return { ...this.#options.settings, modules: this.#modules.all };
+    return { ...this.#options.settings, modules: this.modules.all };
   }
 
   #createSlot(settings = this.#settings): Slot {
@@ -145,7 +146,7 @@ export class Generation {
       stateChanged: (changed, reason) => this.#slotChanged(changed, reason),
       seatFreed: () => this.#options.onCapacity(),
       agentLog: this.#options.agentLog,
-      modulesRead: (modules) => this.#modules.keep(modules),
+      modulesRead: (modules) => this.modules.keep(modules),
     });
   }
 

@@ -6,8 +6,8 @@ import { StartError } from '../start_error.ts';
 import { loadFailed, makeGeneration, readSettings, startGeneration } from './boot.ts';
 import { CLOSE_GRACE_MS, type Generation } from './generation.ts';
 import { goneInTime } from './gone_in_time.ts';
+import { shared } from './kept_modules.ts';
 import type { Slot } from './slot.ts';
-import { smokeTest } from './smoke_test.ts';
 import { tryVersion } from './trial.ts';
 
 /** Old generations that may finish what they have; of more, the oldest is cut: each holds the memory of all its workers. */
@@ -65,10 +65,10 @@ export class Generations {
   }
 
   /**
-   * Builds the next generation aside, once a process of its own has shown that this can be done, and lets it take over once all of its workers are ready
-   * and its smoke test has succeeded; the one before it finishes what it has. Whatever fails, nothing is changed.
+   * Builds the next generation aside, once a process of its own has shown that it loads and that its smoke test succeeds, and lets it take over once all of
+   * its workers are ready; the one before it finishes what it has. Whatever fails, nothing is changed.
    * @param commit called in the moment of the change
-   * @throws StartError, or the error of the smoke test
+   * @throws StartError
    */
   async replace(release: Release, commit: () => void): Promise<Generation> {
     const old = this.serving;
@@ -109,14 +109,13 @@ export class Generations {
     let triedFiles: readonly string[] = [];
     try {
       if (isTried) {
-        const { failure, files } = await tryVersion({ settings, bootTimeoutMs }, release.nodeOptions, this.#closing.signal);
+        const { failure, files, modules } = await tryVersion({ settings, bootTimeoutMs }, release.nodeOptions, this.#closing.signal);
         triedFiles = files;
         if (failure !== null) throw loadFailed(failure);
+        generation.modules.keep(shared(modules));
       }
       this.#closing.signal.throwIfAborted();
       await startGeneration(generation);
-      const message = generation.facts.smokeTest;
-      if (isTried && message !== null) await smokeTest(generation.serving[0] as Slot, message, bootTimeoutMs);
       return generation;
     } catch (error) {
       void generation.cut('it did not start');

@@ -34,3 +34,19 @@ export class KeptModules {
     return hasRoom;
   }
 }
+
+/** The modules as another process can be sent them. */
+export function unshared({ read, found }: GenerationModules): GenerationModules<ArrayBuffer> {
+  return { read: read.map((module) => ({ ...module, bytes: new Uint8Array(module.bytes) })), found };
+}
+
+/** The modules as another process has sent them. */
+export function shared({ read, found }: GenerationModules<ArrayBuffer>): GenerationModules {
+  return { read: read.map((module) => ({ ...module, bytes: sharedBytes(module.bytes) })), found };
+}
+
+function sharedBytes(bytes: Uint8Array): ReadModule['bytes'] {
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
+  copy.set(bytes);
+  return copy;
+}

@@ -1,10 +1,12 @@
-// Tries a version of the agent in a process of its own before it is let into this one, which a thread that runs out of memory can abort.
+// Tries a version of the agent in a process of its own before it is let into this one, which a thread that runs out of memory can abort: whether it loads,
+// and whether it answers the message of its smoke test.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LoadFailure } from '../../shared/agent/load_error.ts';
+import type { GenerationModules } from '../../shared/protocol.ts';
 import { killTree } from './kill_tree.ts';
 import { EXTENSION, type GenerationSettings } from './thread.ts';
 
@@ -23,14 +25,17 @@ export interface Trial {
 
 /** Its one answer; it ends when the channel to it does. */
 export interface Tried {
-  /** null: the agent has loaded. */
+  /** null: the agent has loaded, and has answered where it is to. */
   readonly failure: LoadFailure | null;
   /** The agent's files as far as its worker has told them; absolute paths. */
   readonly files: readonly string[];
+  /** What was tried, so that nothing else is let in. */
+  readonly modules: GenerationModules<ArrayBuffer>;
 }
 
 /**
- * Loads the agent in one worker of another process, with the same heap cap and the environment that workers have. Nobody sees what the agent prints there.
+ * Loads the agent in one worker of another process, with the same heap cap and the environment that workers have, and runs its smoke test there. Nobody
+ * sees what the agent prints meanwhile.
  * @param nodeOptions NODE_OPTIONS of this process
  * @param signal gives it up at once
  * @returns once the process is gone
@@ -59,11 +64,11 @@ export async function tryVersion(trial: Trial, nodeOptions: string, signal: Abor
   const limit = setTimeout(() => {
     isLate = true;
     kill();
-  }, trial.bootTimeoutMs + PROCESS_LIMIT_MS);
+  }, 2 * trial.bootTimeoutMs + PROCESS_LIMIT_MS);
   signal.addEventListener('abort', kill);
   try {
     const [code, death] = await once(child, 'exit', { signal });
-    return tried ?? { failure: failureOf(trial, isLate, code, death), files: [] };
+    return tried ?? { failure: failureOf(trial, isLate, code, death), files: [], modules: { read: [], found: [] } };
   } finally {
     clearTimeout(limit);
     signal.removeEventListener('abort', kill);

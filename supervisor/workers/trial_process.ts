@@ -1,4 +1,5 @@
-// The process that tries a version: it loads the agent as the server would, says whether that went well, and ends when the channel to the server does.
+// The process that tries a version: it loads the agent as the server would, runs its smoke test, says whether that went well, and ends when the channel to the
+// server does.
 import { writeFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { pino } from 'pino';
@@ -6,7 +7,10 @@ import { toLoadFailure, type LoadFailure } from '../../shared/agent/load_error.t
 import { BootError } from './boot_error.ts';
 import { CLOSE_GRACE_MS, Generation } from './generation.ts';
 import { goneInTime } from './gone_in_time.ts';
+import { unshared } from './kept_modules.ts';
 import { killTree } from './kill_tree.ts';
+import type { Slot } from './slot.ts';
+import { smokeTest } from './smoke_test.ts';
 import type { Trial, Tried } from './trial.ts';
 
 let generation: Generation | undefined;
@@ -14,15 +18,20 @@ let generation: Generation | undefined;
 process.once('message', ({ settings, bootTimeoutMs }: Trial) => {
   const ignore = (): void => undefined;
   generation = new Generation({ number: 1, workers: 1, settings, bootTimeoutMs, log: pino({ level: 'silent' }), onCapacity: ignore, agentLog: ignore });
-  void tryGeneration(generation);
+  void tryGeneration(generation, bootTimeoutMs);
 });
 process.once('disconnect', () => void end());
 preferToDie();
 
-async function tryGeneration(tried: Generation): Promise<void> {
-  const failure = await tried.start().then(() => null, reasonOf);
+async function tryGeneration(tried: Generation, timeoutMs: number): Promise<void> {
+  const failure = await loadAndAnswer(tried, timeoutMs).then(() => null, reasonOf);
   flushCompileCache();
-  process.send?.({ failure, files: tried.files } satisfies Tried, undefined, {}, () => undefined);
+  process.send?.({ failure, files: tried.files, modules: unshared(tried.modules.all) } satisfies Tried, undefined, {}, () => undefined);
+}
+
+async function loadAndAnswer(tried: Generation, timeoutMs: number): Promise<void> {
+  const { smokeTest: message } = await tried.start();
+  if (message !== null) await smokeTest(tried.serving[0] as Slot, message, timeoutMs);
 }
 
 function reasonOf(error: unknown): LoadFailure {

@@ -13,6 +13,8 @@ t.test('a version that answers takes over, one that does not is never seen', asy
   t.match(await post('/restart'), { status: 500, json: { detail: 'smoke_test: agent_failed: not today' } });
   await put(trying('try', 'process.exit(1);'));
   t.match(await post('/restart'), { status: 500, json: { detail: /^smoke_test: agent_failed: / } });
+  await put(trying('try', "process.kill(process.pid, 'SIGABRT'); for (;;);"));
+  t.match(await post('/restart'), { status: 500, json: { detail: /the version ended the process that tried it \(SIGABRT\)/ } }, 'nor does the server end with it');
   await put(trying('try', 'await new Promise(() => {});'));
   t.match(await post('/restart'), { status: 500, json: { detail: 'smoke_test: no answer within 8 s (BOOT_TIMEOUT_SECONDS)' } });
   await put(trying('try', 'for (let i = 0; i < 1000; i += 1) yield "x".repeat(1000);'));

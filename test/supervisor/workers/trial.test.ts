@@ -1,6 +1,7 @@
 // The trial of a version in a process of its own: what it tells, what it knows, and that nothing of it is left, however it ends.
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import t, { type Test } from 'tap';
 import { tryVersion, type Tried } from '../../../supervisor/workers/trial.ts';
 import { makeFolder } from '../../helpers/folder.ts';
@@ -48,7 +49,9 @@ const areGone = (pids: readonly number[]): Promise<unknown> => waitFor('the end 
 
 t.test('one that loads, one that throws, one that does not come to an end', async (t) => {
   const whole = await create(t, TELLS_PIDS + GENERATOR);
-  t.strictSame(await whole.tryIt(), { failure: null, files: [join(whole.folder, 'agent.mjs')] });
+  const { failure, files, modules } = await whole.tryIt();
+  t.strictSame([failure, files], [null, [join(whole.folder, 'agent.mjs')]]);
+  t.strictSame(modules.read.map(({ url, bytes }) => [url, Buffer.from(bytes).toString()]), [[pathToFileURL(join(whole.folder, 'agent.mjs')).href, TELLS_PIDS + GENERATOR]]);
   await areGone(await whole.pids());
   const broken = await create(t, `\nthrow new Error('no luck');\n${GENERATOR}`);
   t.match(await broken.tryIt(), { failure: { message: 'Error: no luck', file: join(broken.folder, 'agent.mjs'), line: 2 } });
@@ -91,6 +94,21 @@ t.test('one that is given up ends with what it has started, and is not waited fo
   await t.rejects(trying, { name: 'AbortError' });
   await areGone(await pids());
   await t.rejects(tryIt({ signal: giving.signal }), { name: 'AbortError' });
+});
+
+t.test('what was tried is what serves, whatever is on disk by then', async (t) => {
+  const { server, folder, post, put } = await serveReleases(t, { workers: 2 });
+  const words = join(folder, 'agents', 'words.mjs');
+  await writeFile(words, "export const WORDS = 'tried';\n");
+  await put(`
+import { writeFileSync } from 'node:fs';
+import { WORDS } from './words.mjs';
+writeFileSync(${JSON.stringify(words)}, "export const WORDS = 'not tried';\\n");
+export default async function* () { yield WORDS; }
+`);
+  t.match(await post('/restart'), { status: 200 });
+  const said = await Promise.all(Array.from({ length: 10 }, async () => (await chat(server.url, { message: '0' })).json['response']));
+  t.strictSame(new Set(said), new Set(['tried']));
 });
 
 t.test('it does not outlive the server', async (t) => {

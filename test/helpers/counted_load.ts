@@ -31,6 +31,9 @@ export interface CountedLoad {
   stop(): Promise<number>;
 }
 
+/** A connection that was taken and forgotten is a failure too, and never ends by itself. */
+const ANSWERED_MS = 30_000;
+
 /** The version that a whole answer names; an error where it is no whole answer of one version. */
 function versionOf(text: string): string {
   const version = text.trim().split(' ')[0] ?? '';
@@ -58,6 +61,12 @@ async function ask(url: string, headers: Sent['headers'] = {}, agent?: Agent): P
   return versionOf(String(json['response']));
 }
 
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`no answer within ${ANSWERED_MS / 1000} s`)), ANSWERED_MS);
+  return Promise.race([answer, late.promise]).finally(() => clearTimeout(timer));
+}
+
 /** @param pauseMs between an answer and the next request of those that do not stream */
 export function startCountedLoad(url: string, { streams, keptAlive, fresh, pieceMs, headers }: LoadShape, pauseMs = 20): CountedLoad {
   const tally: Tally = { answers: new Map(), failures: [], slowestMs: 0 };
@@ -66,7 +75,7 @@ export function startCountedLoad(url: string, { streams, keptAlive, fresh, piece
   const loop = async (once: () => Promise<string>, restMs: number): Promise<void> => {
     while (!isOver) {
       try {
-        const version = await once();
+        const version = await inTime(once());
         tally.answers.set(version, (tally.answers.get(version) ?? 0) + 1);
       } catch (error) {
         tally.failures.push(error instanceof Error ? error.message : String(error));

@@ -16,9 +16,9 @@ export async function serve(nameOrPath: string, flags: ServeFlags): Promise<neve
   const kill = (reason: string): void => {
     if (isKilled) return;
     isKilled = true;
-    running?.stopNow(reason);
     // What readers are told last is written to their connections before the event loop turns.
     setImmediate(() => endNow(0));
+    running?.stopNow(reason);
   };
   let wanted: string | null = null;
   const reload = async (reason: string): Promise<void> => {

@@ -123,8 +123,10 @@ export type WorkerFrame =
   | { readonly type: 'events'; readonly id: string; readonly events: readonly string[] }
   /** The one last frame of an interaction. */
   | { readonly type: 'ended'; readonly id: string; readonly end: InteractionEnd }
-  /** Code of this interaction, which was cancelled and has ended, still runs after its grace: only the end of the worker ends it. */
+  /** Code of this interaction, which was cancelled and has ended, still runs after its grace: only the end of the worker may end it. */
   | { readonly type: 'deaf'; readonly id: string }
+  /** After that: it has ended by itself. */
+  | { readonly type: 'heard'; readonly id: string }
   /** The MCP servers' states, all of them, whenever one has changed; and the processes that the worker holds, to be ended with it. */
   | { readonly type: 'mcps'; readonly servers: readonly McpServerState[]; readonly pids: readonly number[] }
   /** Local files that the agent's modules have loaded since the last such frame; absolute paths. Those of its start come before `ready` and `load_failed`. */

@@ -35,6 +35,8 @@ export async function openDataDirectory(path: string, pid = process.pid): Promis
     file,
     announce: (url, agent) => writeFile(file('server.json'), JSON.stringify({ pid, supervisor_pid: process.pid, url, agent }), { mode: 0o600 }),
     close() {
+      // By now somebody else may have it.
+      if (!lock.isOpen) return;
       rmSync(file('server.json'), { force: true });
       rmSync(file('pid'), { force: true });
       lock.close();

@@ -130,9 +130,9 @@ export async function start(options: StartOptions): Promise<RunningServer> {
 
     const watched = config.watch ? watchFiles((file) => void reload(`${file} changed`)) : null;
     closers.push(() => watched?.close());
-    const follow = (): void => watched?.set([...generations.files, resolve(config.configRoot, '.env')]);
+    const follow = (readSince?: number): void => watched?.set([...generations.files, resolve(config.configRoot, '.env')], readSince);
     // Some modules are imported by interactions only, and a folder on the way to a file may be a link that is turned.
-    const following = watched === null ? undefined : setInterval(follow, FOLLOW_INTERVAL_MS).unref();
+    const following = watched === null ? undefined : setInterval(() => follow(), FOLLOW_INTERVAL_MS).unref();
     closers.push(() => clearInterval(following));
     const reloads = new Reloads({
       started: options,
@@ -140,9 +140,9 @@ export async function start(options: StartOptions): Promise<RunningServer> {
       generations,
       config: live,
       log,
-      onEnd: (ok) => {
+      onEnd: (ok, begunAt) => {
         metrics.countReload(ok);
-        follow();
+        follow(begunAt);
       },
     });
     const reload = (reason: string): Promise<string | null> => reloads.request('all', reason).then(() => null, (error: Error) => error.message);

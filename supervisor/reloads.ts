@@ -33,8 +33,8 @@ export interface ReloadsOptions {
   readonly generations: Generations;
   readonly config: LiveConfig;
   readonly log: Logger;
-  /** One has ended, well or not. */
-  onEnd(ok: boolean): void;
+  /** One has ended, well or not. @param begunAt in ms since 1970: it has read everything after that */
+  onEnd(ok: boolean, begunAt: number): void;
 }
 
 interface Remembered {
@@ -105,6 +105,7 @@ export class Reloads {
   async #reload(scope: ReloadScope, reason: string): Promise<Reloaded> {
     const { generations, config, log, reread, onEnd } = this.#options;
     const startedAt = performance.now();
+    const begunAt = Date.now();
     log.info({ reason }, 'a reload begins');
     try {
       const release = scope === 'all' ? await reread() : this.#release;
@@ -122,14 +123,14 @@ export class Reloads {
       this.last = { ok: true, at: new Date().toISOString(), error: null };
       const { needsRestart, ...facts } = reloaded;
       log.info({ reason, ...facts, needs_restart: needsRestart }, `generation ${number} serves`);
-      onEnd(true);
+      onEnd(true, begunAt);
       return reloaded;
     } catch (error) {
       if (this.#stopped) throw new AppError('STOPPING', {}, { cause: error });
       const message = withoutRoot(error instanceof Error ? error.message : String(error), config.current.configRoot);
       this.last = { ok: false, at: new Date().toISOString(), error: message };
       log.error({ reason }, `the reload failed, generation ${generations.serving.number} goes on: ${message}`);
-      onEnd(false);
+      onEnd(false, begunAt);
       throw new AppError('RELOAD_FAILED', { message }, { cause: error });
     }
   }

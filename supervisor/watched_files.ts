@@ -11,8 +11,12 @@ const LONGEST_DEBOUNCE_MS = 2000;
 const LOOK_AGAIN_MS = 1000;
 
 export interface WatchedFiles {
-  /** These, and no others, from now on. The same again: links on the way to them are followed anew. @param files absolute paths, there or not */
-  set(files: Iterable<string>): void;
+  /**
+   * These, and no others, from now on. The same again: links on the way to them are followed anew.
+   * @param files absolute paths, there or not
+   * @param readSince when it was begun to read those that were not watched, in ms since 1970: what was written after that counts as a change
+   */
+  set(files: Iterable<string>, readSince?: number): void;
   close(): void;
 }
 
@@ -57,7 +61,7 @@ export function watchFiles(onChange: (file: string) => void): WatchedFiles {
   };
 
   return {
-    set(files) {
+    set(files, readSince = Number.POSITIVE_INFINITY) {
       if (isClosed) return;
       const asked = new Set(files);
       wanted = placesOf(asked);
@@ -65,7 +69,7 @@ export function watchFiles(onChange: (file: string) => void): WatchedFiles {
       /** Those that may change before their folder is watched, or have another one now. */
       const fresh = new Set([...asked].filter((file) => !states.has(file)));
       // At once: what is written while a later look is on its way would be taken for what it was from the start.
-      for (const file of fresh) states.set(file, stateNow(file));
+      for (const file of fresh) states.set(file, stateNow(file, readSince));
       for (const [folder, { close }] of watches) {
         if (wanted.has(folder)) continue;
         close();
@@ -153,9 +157,11 @@ function realPath(file: string): string {
   }
 }
 
-function stateNow(file: string): string {
+/** @returns what no file ever is, where it was written after it was read */
+function stateNow(file: string, readSince: number): string {
   try {
-    return stateOf(statSync(file));
+    const found = statSync(file);
+    return found.mtimeMs > readSince ? 'unread' : stateOf(found);
   } catch {
     return stateOf(undefined);
   }

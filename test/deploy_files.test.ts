@@ -122,6 +122,7 @@ t.test('the health check of the image ends before Docker gives up on it', async 
 });
 
 t.test('an end that was wanted is one: nothing starts a server again after exit code 0', async (t) => {
+  t.match(UNIT, /^OOMPolicy=continue$/m, 'a trial or a tool that the kernel kills is not the server');
   t.match(UNIT, /^Restart=on-failure$/m);
   t.strictSame(SERVERS.map(({ restart }) => restart), ['on-failure', 'on-failure']);
 });

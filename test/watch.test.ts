@@ -1,5 +1,5 @@
 // --watch: what is edited is served, and nothing else makes a reload.
-import { rename, symlink, utimes } from 'node:fs/promises';
+import { access, rename, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { chat, send, type Json } from './helpers/http_client.ts';
@@ -45,6 +45,17 @@ t.test('modules of its own, .env, and what is broken in between', async (t) => {
   await waitFor('another version', async () => (await answered(releases)) === answerOf('v4'));
   await releases.write('.env', 'MOOD=glad\n');
   await waitFor('.env', async () => (await answered(releases, 'env MOOD')) === 'glad');
+});
+
+t.test('a module that is new in a version, and edited while that is tried', async (t) => {
+  const releases = await serveReleases(t, { args: ['--watch'], workers: 1 });
+  const isLoaded = "import { writeFileSync } from 'node:fs';\nwriteFileSync(new URL('loaded', import.meta.url), '');\n";
+  await releases.write('agents/fresh.mjs', `${isLoaded}export const VERSION = 'v2';\n`);
+  await releases.put("import { VERSION } from './fresh.mjs';\nawait new Promise((resolve) => setTimeout(resolve, 1000));\nexport default async function* () { yield VERSION; }\n");
+  await waitFor('the trial to have read it', () => access(join(releases.folder, 'agents/loaded')).then(() => true, () => false));
+  await releases.write('agents/fresh.mjs', "export const VERSION = 'v3';\n");
+  await waitFor('the edit', async () => (await answered(releases)) === 'v3', 20_000);
+  t.equal(await generationOf(releases), 3);
 });
 
 t.test('a module that is imported by an interaction only, and a folder that is turned to another release', async (t) => {

@@ -32,6 +32,8 @@ export function openEmbeddedStore(file: string): EmbeddedStore {
       sessions,
       tokens,
       close() {
+        // A hard end may come in the middle of another.
+        if (!db.isOpen) return;
         sessions.commit();
         db.close();
       },

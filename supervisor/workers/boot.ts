@@ -9,6 +9,7 @@ import { BootError } from './boot_error.ts';
 import { Generation } from './generation.ts';
 import { readDefinitions, type ReadDefinitions } from './read_definitions.ts';
 import type { GenerationSettings } from './thread.ts';
+import type { Tried } from './trial.ts';
 
 const withoutTokens = createRedaction([]);
 
@@ -54,6 +55,11 @@ export function makeGeneration({ release, settings, number, workers, log, onCapa
     agentLog: (slot, interactionId, level, text) =>
       log[level]({ worker: slot.id, interaction_id: interactionId ?? undefined, source: 'agent' }, withoutTokens(text)),
   });
+}
+
+/** Logs what the agent said in the process that tried it, as what it says in a worker. */
+export function logTried(said: Tried['said'], log: Logger): void {
+  for (const { level, text } of said) log[level]({ source: 'agent' }, withoutTokens(text));
 }
 
 /** Resolves when every worker has loaded the agent. @throws StartError with exit code 78, and then no worker is left */

@@ -86,8 +86,8 @@ export class Generation {
 
   /** Starts all workers; resolves when each has loaded the agent. @throws BootError, and then no worker is left but what a blocking call holds */
   async start(): Promise<AgentFacts> {
-    for (let place = 0; place < this.#options.workers; place++) this.#slots.push(this.#createSlot());
     try {
+      for (let place = 0; place < this.#options.workers; place++) this.#slots.push(this.#createSlot());
       const facts = await Promise.all(this.#slots.map((slot) => this.bootedInTime(slot)));
       this.#facts = facts[0] as AgentFacts;
       this.#slots.forEach((_slot, place) => this.#replaceBroken(place));
@@ -204,15 +204,17 @@ export class Generation {
   }
 
   async #replace(place: number): Promise<void> {
-    const fresh = this.#createSlot();
-    // Until it is ready it is nobody's place: the old one keeps it, and a failed boot changes nothing.
-    this.#leaving.add(fresh);
+    let fresh: Slot;
     try {
+      fresh = this.#createSlot();
+      // Until it is ready it is nobody's place: the old one keeps it, and a failed boot changes nothing.
+      this.#leaving.add(fresh);
       await this.bootedInTime(fresh);
     } catch (error) {
-      this.#options.log.error({ worker: fresh.id }, `a replacement did not start: ${error instanceof BootError ? error.message : String(error)}`);
       this.#replacing.delete(place);
       if (this.#closed) return;
+      // The system may have no thread for it, either.
+      this.#options.log.error(`a replacement did not start: ${error instanceof BootError ? error.message : String(error)}`);
       this.#irreplaceable.add(place);
       const kept = this.#slots[place];
       // One of whose interactions ignores its cancel goes on holding back what that takes.

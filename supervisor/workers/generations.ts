@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Logger } from '../log.ts';
 import type { Release } from '../release.ts';
 import { StartError } from '../start_error.ts';
-import { loadFailed, makeGeneration, readSettings, startGeneration } from './boot.ts';
+import { loadFailed, logTried, makeGeneration, readSettings, startGeneration } from './boot.ts';
 import { CLOSE_GRACE_MS, type Generation } from './generation.ts';
 import { goneInTime } from './gone_in_time.ts';
 import { shared } from './kept_modules.ts';
@@ -109,8 +109,9 @@ export class Generations {
     let triedFiles: readonly string[] = [];
     try {
       if (isTried) {
-        const { failure, files, modules } = await tryVersion({ settings, bootTimeoutMs }, release.nodeOptions, this.#closing.signal);
+        const { failure, files, modules, said } = await tryVersion({ settings, bootTimeoutMs }, release.nodeOptions, this.#closing.signal);
         triedFiles = files;
+        logTried(said, log);
         if (failure !== null) throw loadFailed(failure);
         generation.modules.keep(shared(modules));
       }

@@ -43,9 +43,13 @@ export class OwnWorkers {
       return null;
     }
     const generation = this.#generation();
-    const slot = generation.startBeside((settings) => ownSettings(settings, env));
     this.#threads += 1;
-    return [generation, slot];
+    try {
+      return [generation, generation.startBeside((settings) => ownSettings(settings, env))];
+    } catch (error) {
+      this.threadEnded();
+      throw error;
+    }
   }
 
   threadEnded(): void {

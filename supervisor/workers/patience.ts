@@ -7,6 +7,10 @@ export interface Patience {
   readonly isLimited: boolean;
   /** At most so long from its beginning, or from now where it has begun. Of several limits the one that comes first counts. */
   limit(ms: number): void;
+  /** A limit because of code that does not end; see `settle`. @param id of its interaction */
+  limitFor(id: string, ms: number): void;
+  /** The code has ended after all: where it was the last, what is left ends by itself, and has no limit any more. */
+  settle(id: string): void;
   begin(): void;
   end(): void;
 }
@@ -15,6 +19,7 @@ export interface Patience {
 export function createPatience(onOver: () => void): Patience {
   let limitMs = Number.POSITIVE_INFINITY;
   let deadline = Number.POSITIVE_INFINITY;
+  const reasons = new Set<string>();
   let begun = false;
   let timer: NodeJS.Timeout | undefined;
   const arm = (ms: number): void => {
@@ -24,13 +29,24 @@ export function createPatience(onOver: () => void): Patience {
     clearTimeout(timer);
     timer = setTimeout(onOver, ms);
   };
+  const limit = (ms: number): void => {
+    limitMs = Math.min(limitMs, ms);
+    arm(ms);
+  };
   return {
     get isLimited() {
       return limitMs !== Number.POSITIVE_INFINITY;
     },
-    limit(ms) {
-      limitMs = Math.min(limitMs, ms);
-      arm(ms);
+    limit,
+    limitFor(id, ms) {
+      reasons.add(id);
+      limit(ms);
+    },
+    settle(id) {
+      if (!reasons.delete(id) || reasons.size > 0) return;
+      limitMs = Number.POSITIVE_INFINITY;
+      deadline = Number.POSITIVE_INFINITY;
+      clearTimeout(timer);
     },
     begin() {
       begun = true;

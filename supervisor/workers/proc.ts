@@ -3,9 +3,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 const THREADS = '/proc/self/task';
 
-/** Of the threads that run now, whosesoever. */
+/** Of the threads that run now, whosesoever. None where it cannot be read, as when there are no descriptors left. */
 export function threadIds(): readonly number[] {
-  return process.platform === 'linux' ? readdirSync(THREADS).map(Number) : [];
+  return namesIn(THREADS).map(Number);
 }
 
 export function isThread(id: number): boolean {
@@ -36,8 +36,12 @@ export function isChild(pid: number): boolean {
 }
 
 function tasksOf(pid: number): readonly string[] {
+  return namesIn(`/proc/${pid}/task`);
+}
+
+function namesIn(folder: string): readonly string[] {
   try {
-    return readdirSync(`/proc/${pid}/task`);
+    return readdirSync(folder);
   } catch {
     return [];
   }

@@ -203,8 +203,11 @@ export class Slot {
         else this.taint(`an error out of no await${frame.id === null ? '' : ` of interaction ${frame.id}`}`);
         return;
       case 'deaf':
-        this.taint(`interaction ${frame.id} goes on though it was cancelled`, NEIGHBOUR_PATIENCE_MS);
+        this.patience.limitFor(frame.id, NEIGHBOUR_PATIENCE_MS);
+        this.taint(`interaction ${frame.id} goes on though it was cancelled`);
         return;
+      case 'heard':
+        return this.patience.settle(frame.id);
       case 'gauges':
         this.heapMb = frame.heapMb;
         this.lastingHeap = frame.lastingHeap;

@@ -32,6 +32,7 @@ export interface WorkerThread {
   destroy(): Promise<void>;
 }
 
+/** @throws the system's error where there is no thread to be had */
 export function startThread({ heapMb, ...task }: WorkerSettings, take: (frame: WorkerFrame) => void): WorkerThread {
   const memory = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * (FIRST_CLAIM_CELL + task.concurrency));
   const { port1: line, port2 } = new MessageChannel();
@@ -106,6 +107,8 @@ function startPool(heapMb: number, baseEnv: ServeTask['baseEnv']): { readonly po
     // A young generation that V8 sizes by itself grows to 85 MB a worker under load, for no measurable gain.
     resourceLimits: { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
   });
+  // When the thread breaks, the pool would start another that nobody needs; where the system has none to give, that error would be nobody's either.
+  pool.options.minThreads = 0;
   return { pool, threads: threadIds().filter((id) => !before.has(id)) };
 }
 

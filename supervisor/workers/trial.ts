@@ -6,7 +6,7 @@ import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LoadFailure } from '../../shared/agent/load_error.ts';
-import type { GenerationModules } from '../../shared/protocol.ts';
+import type { GenerationModules, LogFrameLevel } from '../../shared/protocol.ts';
 import { killTree } from './kill_tree.ts';
 import { EXTENSION, type GenerationSettings } from './thread.ts';
 
@@ -23,6 +23,12 @@ export interface Trial {
   readonly bootTimeoutMs: number;
 }
 
+/** A line of the agent's. */
+export interface Said {
+  readonly level: LogFrameLevel;
+  readonly text: string;
+}
+
 /** Its one answer; it ends when the channel to it does. */
 export interface Tried {
   /** null: the agent has loaded, and has answered where it is to. */
@@ -31,6 +37,8 @@ export interface Tried {
   readonly files: readonly string[];
   /** What was tried, so that nothing else is let in. */
   readonly modules: GenerationModules<ArrayBuffer>;
+  /** What the agent has logged or printed last, where it failed. */
+  readonly said: readonly Said[];
 }
 
 /**
@@ -57,8 +65,11 @@ export async function tryVersion(trial: Trial, nodeOptions: string, signal: Abor
     tried = message as Tried;
     child.disconnect();
   });
+  const exited = once(child, 'exit', { signal });
+  // Waited for below; where no process was started it has none to send to.
+  exited.catch(() => undefined);
   child.on('error', () => undefined);
-  child.send(trial, () => undefined);
+  if (child.connected) child.send(trial, () => undefined);
   const kill = (): void => killTree(child.pid);
   let isLate = false;
   const limit = setTimeout(() => {
@@ -67,8 +78,8 @@ export async function tryVersion(trial: Trial, nodeOptions: string, signal: Abor
   }, 2 * trial.bootTimeoutMs + PROCESS_LIMIT_MS);
   signal.addEventListener('abort', kill);
   try {
-    const [code, death] = await once(child, 'exit', { signal });
-    return tried ?? { failure: failureOf(trial, isLate, code, death), files: [], modules: { read: [], found: [] } };
+    const [code, death] = await exited;
+    return tried ?? { failure: failureOf(trial, isLate, code, death), files: [], modules: { read: [], found: [] }, said: [] };
   } finally {
     clearTimeout(limit);
     signal.removeEventListener('abort', kill);

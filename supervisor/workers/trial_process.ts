@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { pino } from 'pino';
 import { toLoadFailure, type LoadFailure } from '../../shared/agent/load_error.ts';
+import type { LogFrameLevel } from '../../shared/protocol.ts';
 import { BootError } from './boot_error.ts';
 import { CLOSE_GRACE_MS, Generation } from './generation.ts';
 import { goneInTime } from './gone_in_time.ts';
@@ -11,13 +12,18 @@ import { unshared } from './kept_modules.ts';
 import { killTree } from './kill_tree.ts';
 import type { Slot } from './slot.ts';
 import { smokeTest } from './smoke_test.ts';
-import type { Trial, Tried } from './trial.ts';
+import type { Said, Trial, Tried } from './trial.ts';
+
+/** Of what the agent says last, in UTF-16 units: enough for its errors. */
+const SAID_LENGTH = 16 * 1024;
 
 let generation: Generation | undefined;
+const said: Said[] = [];
+let saidLength = 0;
 
 process.once('message', ({ settings, bootTimeoutMs }: Trial) => {
   const ignore = (): void => undefined;
-  generation = new Generation({ number: 1, workers: 1, settings, bootTimeoutMs, log: pino({ level: 'silent' }), onCapacity: ignore, agentLog: ignore });
+  generation = new Generation({ number: 1, workers: 1, settings, bootTimeoutMs, log: pino({ level: 'silent' }), onCapacity: ignore, agentLog });
   void tryGeneration(generation, bootTimeoutMs);
 });
 process.once('disconnect', () => void end());
@@ -26,12 +32,19 @@ preferToDie();
 async function tryGeneration(tried: Generation, timeoutMs: number): Promise<void> {
   const failure = await loadAndAnswer(tried, timeoutMs).then(() => null, reasonOf);
   flushCompileCache();
-  process.send?.({ failure, files: tried.files, modules: unshared(tried.modules.all) } satisfies Tried, undefined, {}, () => undefined);
+  process.send?.({ failure, files: tried.files, modules: unshared(tried.modules.all), said: failure === null ? [] : said } satisfies Tried, undefined, {}, () => undefined);
 }
 
 async function loadAndAnswer(tried: Generation, timeoutMs: number): Promise<void> {
   const { smokeTest: message } = await tried.start();
   if (message !== null) await smokeTest(tried.serving[0] as Slot, message, timeoutMs);
+}
+
+function agentLog(_slot: Slot, _id: string | null, level: LogFrameLevel, text: string): void {
+  const kept = text.slice(0, SAID_LENGTH);
+  said.push({ level, text: kept });
+  saidLength += kept.length;
+  while (saidLength > SAID_LENGTH) saidLength -= said.shift()?.text.length ?? 0;
 }
 
 function reasonOf(error: unknown): LoadFailure {

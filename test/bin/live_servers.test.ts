@@ -14,14 +14,16 @@ t.test('those below a folder whose process lives, the newest first', async (t) =
     '.oai-agent-server/old/server.json': server(1),
     '.oai-agent-server/new/server.json': server(2),
     '.oai-agent-server/dead/server.json': server(3, DEAD),
+    '.oai-agent-server/orphan/server.json': JSON.stringify({ pid: DEAD, supervisor_pid: process.pid, url: 'http://127.0.0.1:5' }),
     '.oai-agent-server/group/server.json': server(4, 0),
     '.oai-agent-server/broken/server.json': '{',
     '.oai-agent-server/odd/server.json': JSON.stringify({ pid: process.pid, url: 'file:///etc/passwd' }),
     '.oai-agent-server/empty/x': '',
   });
   await utimes(join(folder, '.oai-agent-server/old/server.json'), 1000, 1000);
+  await utimes(join(folder, '.oai-agent-server/orphan/server.json'), 900, 900);
   const found = await findLiveServers(await dataDirsBelow(folder));
-  t.strictSame(found.map(({ url }) => url), ['http://127.0.0.1:2', 'http://127.0.0.1:1']);
+  t.strictSame(found.map(({ url }) => url), ['http://127.0.0.1:2', 'http://127.0.0.1:1', 'http://127.0.0.1:5']);
 });
 
 t.test('a folder without any has none', async (t) => {

@@ -106,7 +106,11 @@ export function createInteractions(agentName: string, agent: LoadedAgent, isolat
       const cancelled = running.get(id);
       if (cancelled === undefined || cancelled.abort.signal.aborted) return;
       cancelled.abort.abort(new AppError('CANCELLED'));
-      setTimeout(() => cancelled.code.runs && line.post({ type: 'deaf', id }), graceMs).unref();
+      setTimeout(() => {
+        if (!cancelled.code.runs) return;
+        line.post({ type: 'deaf', id });
+        void cancelled.code.ended().then(() => line.post({ type: 'heard', id }));
+      }, graceMs).unref();
     },
     credit(id, units) {
       running.get(id)?.answer.credit(units);

@@ -5,11 +5,17 @@ export interface RunningCode {
   follow(code: Promise<unknown>): void;
   /** Whether any of it has not ended. */
   readonly runs: boolean;
+  /** Resolves when none of it runs. */
+  ended(): Promise<void>;
 }
 
 export function createRunningCode(): RunningCode {
   let open = 0;
-  const settled = (): void => void (open -= 1);
+  const waiting: (() => void)[] = [];
+  const settled = (): void => {
+    open -= 1;
+    if (open === 0) for (const resolve of waiting.splice(0)) resolve();
+  };
   return {
     follow(code) {
       open += 1;
@@ -18,5 +24,6 @@ export function createRunningCode(): RunningCode {
     get runs() {
       return open > 0;
     },
+    ended: () => new Promise((resolve) => void (open === 0 ? resolve() : waiting.push(resolve))),
   };
 }

@@ -49,3 +49,24 @@ t.test('what has ended is not over later', async (t) => {
   await waitFor('a later one', () => later.over.length > 0);
   t.strictSame(over, []);
 });
+
+t.test('code that ends after all was no reason, unless there is another', async (t) => {
+  const { patience, over } = create();
+  patience.limitFor('a', 60);
+  patience.limitFor('b', 60);
+  patience.begin();
+  patience.settle('a');
+  t.ok(patience.isLimited);
+  patience.settle('b');
+  t.notOk(patience.isLimited);
+  patience.settle('b');
+  const other = create();
+  other.patience.begin();
+  other.patience.limitFor('a', 60);
+  other.patience.limitFor('b', 60);
+  other.patience.settle('b');
+  await waitFor('the end of the other', () => other.over.length > 0);
+  t.strictSame(over, []);
+  patience.limit(1);
+  await waitFor('a later limit', () => over.length > 0);
+});

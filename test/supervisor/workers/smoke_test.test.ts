@@ -2,6 +2,7 @@
 import t from 'tap';
 import { serveReleases } from '../../helpers/releases.ts';
 import { send } from '../../helpers/http_client.ts';
+import { waitFor } from '../../helpers/wait_for.ts';
 
 const trying = (smoke: string, chat: string): string => `export default { name: 'release', smoke_test: '${smoke}', async *chat({ message }, { userId, env, history }) { ${chat} } };`;
 
@@ -11,6 +12,10 @@ t.test('a version that answers takes over, one that does not is never seen', asy
   t.match(await post('/restart'), { status: 200, json: { generation: 2 } });
   await put(trying('try', "if (message === 'try') throw new Error('not today'); yield 'x';"));
   t.match(await post('/restart'), { status: 500, json: { detail: 'smoke_test: agent_failed: not today' } });
+  await put(trying('try', "console.error('the key oas_0123456789_abcdefghijklmnop is not taken'); throw new Error('of two\\nlines');"));
+  t.match(await post('/restart'), { status: 500, json: { detail: 'smoke_test: agent_failed: The agent failed.' } });
+  await waitFor('what it said, in the log', () => /"source":"agent","msg":"the key \*\*\* is not taken"/.test(server.output.stderr));
+  await waitFor('its error', () => /"source":"agent","msg":"[^"]*of two/.test(server.output.stderr));
   await put(trying('try', 'process.exit(1);'));
   t.match(await post('/restart'), { status: 500, json: { detail: /^smoke_test: agent_failed: / } });
   await put(trying('try', "process.kill(process.pid, 'SIGABRT'); for (;;);"));

@@ -64,7 +64,7 @@ export function endRecord(
     output_response: settings.keepsContent ? answerOf(interaction, outcome, redact) : null,
     model_info: model,
     token_usage: usage,
-    total_tokens: usage?.total_tokens ?? null,
+    total_tokens: usage === null ? null : Math.min(usage.total_tokens, Number.MAX_SAFE_INTEGER),
     response_time_ms: timing.total_ms,
     time_to_first_token_ms: timing.time_to_first_token_ms,
     queue_ms: timing.queue_ms,

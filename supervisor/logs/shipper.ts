@@ -129,7 +129,19 @@ export class Shipper {
       this.#closing();
       return;
     }
-    this.#timer = setTimeout(() => this.#start(), this.#restartMs);
+    this.#startLater();
+  }
+
+  #startLater(): void {
+    this.#timer = setTimeout(() => {
+      try {
+        this.#start();
+      } catch (error) {
+        // The system has no thread to give.
+        this.#log.error({ reason: (error as Error).message }, 'the thread that ships the log does not start');
+        this.#startLater();
+      }
+    }, this.#restartMs);
     this.#restartMs = Math.min(LAST_RESTART_MS, this.#restartMs * 2);
   }
 

@@ -57,6 +57,9 @@ export const pageQuerySchema = z.object({
 
 export const statsQuerySchema = z.object({ user_id, ...dates });
 
+/** Of a route that takes none. */
+export const noQuerySchema = z.object({});
+
 type FilterFields = Partial<Readonly<Record<'session_id' | 'user_id' | 'endpoint' | 'status' | 'start_date' | 'end_date', string | undefined>>>;
 
 /** A name that the schema does not know is refused: a filter that is misspelt and ignored would show what was to be left out. @throws AppError VALIDATION_FAILED with every parameter that is wrong */
@@ -74,6 +77,7 @@ export function parseQuery<S extends z.ZodObject>(schema: S, query: URLSearchPar
 
 function unknownName(name: string, known: readonly string[]): string {
   const meant = nearest(name.slice(0, MAX_LENGTH), known);
+  if (known.length === 0) return 'unknown parameter; there are none';
   return `unknown parameter${meant === null ? `; known are ${known.join(', ')}` : `; did you mean ${meant}?`}`;
 }
 

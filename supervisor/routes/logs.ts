@@ -6,7 +6,7 @@ import type { App } from '../app.ts';
 import { sendJson, type RequestContext } from '../http/context.ts';
 import { sendPortions } from '../http/text_stream.ts';
 import type { Queries } from '../logs/queries.ts';
-import { filterOf, pageQuerySchema, parseQuery, statsQuerySchema } from './log_query.ts';
+import { filterOf, noQuerySchema, pageQuerySchema, parseQuery, statsQuerySchema } from './log_query.ts';
 import { logPageSchema, logRowSchema, sessionLogsSchema, statsSchema, userStatsSchema } from './log_schemas.ts';
 import type { Route } from './route.ts';
 
@@ -26,13 +26,15 @@ export function logRoutes(app: App): readonly Route[] {
     return sendListing(context, queries, { type: 'export', filter, format }, `${CONTENT_TYPES[format]}; charset=utf-8`, headers);
   };
 
-  const session = (context: RequestContext): Promise<void> => {
+  const session = async (context: RequestContext): Promise<void> => {
+    parseQuery(noQuerySchema, context.query);
     const sessionId = context.params['session_id'] as string;
     const filter = filterOf(agent, context.caller, { session_id: sessionId });
     return sendListing(context, queriesOf(app), { type: 'session', filter, sessionId }, JSON_TYPE);
   };
 
-  const one = (context: RequestContext): Promise<void> => {
+  const one = async (context: RequestContext): Promise<void> => {
+    parseQuery(noQuerySchema, context.query);
     const interactionId = (context.params['interaction_id'] as string).toLowerCase();
     return sendAnswer(context, queriesOf(app), { type: 'one', filter: filterOf(agent, context.caller), interactionId });
   };
@@ -61,7 +63,7 @@ export function logRoutes(app: App): readonly Route[] {
       path: '/logs/sessions/{session_id}',
       summary: 'The interactions of a session, oldest first',
       success: success('All that were recorded.', sessionLogsSchema),
-      errors: ['SESSION_NOT_FOUND', ...errors],
+      errors: ['SESSION_NOT_FOUND', 'VALIDATION_FAILED', ...errors],
       handle: session,
     },
     {
@@ -69,7 +71,7 @@ export function logRoutes(app: App): readonly Route[] {
       path: '/logs/interactions/{interaction_id}',
       summary: 'What was recorded of an interaction',
       success: success('Its row.', logRowSchema),
-      errors: ['INTERACTION_NOT_FOUND', ...errors],
+      errors: ['INTERACTION_NOT_FOUND', 'VALIDATION_FAILED', ...errors],
       handle: one,
     },
     {

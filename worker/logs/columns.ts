@@ -87,8 +87,14 @@ export function oncePerInteraction(records: readonly LogRecord[]): { readonly on
   const reused: string[] = [];
   for (const record of records) {
     const before = byId.get(record.interaction_id);
-    if (before === undefined || (before.status === 'interrupted' && record.status !== 'interrupted')) byId.set(record.interaction_id, record);
+    if (before === undefined || replaces(record, before)) byId.set(record.interaction_id, record);
     else if (before.timestamp !== record.timestamp) reused.push(record.interaction_id);
   }
   return { once: byId.size === records.length ? records : [...byId.values()], reused };
+}
+
+/** As ON_CONFLICT has it. */
+function replaces(record: LogRecord, before: LogRecord): boolean {
+  const isSameOne = record.owner === before.owner && record.agent_name === before.agent_name;
+  return isSameOne && before.status === 'interrupted' && record.status !== 'interrupted';
 }

@@ -4,7 +4,7 @@ import type { LogRecord } from '../../shared/log_record.ts';
 import { oncePerInteraction, POSTGRES_INSERT, POSTGRES_REUSED } from './columns.ts';
 import { EXPIRE_BATCH, UnusableDatabase, type LogStore, type StoreSettings } from './log_store.ts';
 import { migrate } from './migrate.ts';
-import { openPostgres, type PostgresLink, type Transaction } from './postgres_link.ts';
+import { openPostgres, type LinkTimeouts, type PostgresLink, type Transaction } from './postgres_link.ts';
 import { openQueue, type LogQueue, type RecordsJob } from './queue.ts';
 import { storable } from './storable.ts';
 import { createWake } from './wake.ts';
@@ -18,14 +18,16 @@ const COUNT_EVERY_MS = 60_000;
  * such as a trigger's own error: one record that is taken for the database's fault would keep all that follow from their place.
  */
 const OF_DATABASE = /^(08|25|28|3D|40|42P01|42501|53|55|57|58|XX)/;
+/** SQLSTATE of a statement that took too long: with fewer records it may not, such as where a trigger of somebody else's takes its time with each. */
+const TOO_LONG = '57014';
 
 /**
  * Connects, makes the tables and the queue where they are missing, and moves what waits in it.
- * @param signal ends that
+ * @param signal ends that @param timeouts what a test may want shorter
  * @throws UnusableDatabase; the errors of pg and of the network, also when the signal comes
  */
-export async function openPostgresStore(url: string, settings: StoreSettings, signal: AbortSignal): Promise<LogStore> {
-  const link = openPostgres(url);
+export async function openPostgresStore(url: string, settings: StoreSettings, signal: AbortSignal, timeouts?: LinkTimeouts): Promise<LogStore> {
+  const link = openPostgres(url, timeouts);
   let queue: LogQueue | null = null;
   const close = (): void => void link.close();
   signal.addEventListener('abort', close, { once: true });
@@ -34,8 +36,8 @@ export async function openPostgresStore(url: string, settings: StoreSettings, si
     await migrate(link);
     queue = await openQueue(link, settings.retentionDays);
     const store = postgresStore(link, queue, settings);
-    // So that a table that cannot be written is known before the database is said to be there.
-    await store.settle();
+    // So that a table that cannot be written is known before the database is said to be there. What else waits, perhaps others' for hours, is moved meanwhile.
+    await store.moveSome();
     return store;
   } catch (error) {
     await link.close();
@@ -46,7 +48,7 @@ export async function openPostgresStore(url: string, settings: StoreSettings, si
   }
 }
 
-function postgresStore(link: PostgresLink, queue: LogQueue, { agentName, onDeadLetters, onReused }: StoreSettings): LogStore {
+function postgresStore(link: PostgresLink, queue: LogQueue, { agentName, onDeadLetters, onReused }: StoreSettings): LogStore & { moveSome(): Promise<boolean> } {
   const wake = createWake();
   /** Jobs that failed since the last count. */
   let refused = 0;
@@ -72,6 +74,7 @@ function postgresStore(link: PostgresLink, queue: LogQueue, { agentName, onDeadL
   };
 
   return {
+    moveSome,
     async add(records) {
       await queue.put(records.map(storable));
       wake.now();
@@ -106,7 +109,8 @@ function postgresStore(link: PostgresLink, queue: LogQueue, { agentName, onDeadL
 
 /**
  * Moves some jobs into the table. What is undone, because the server or the connection ended, has not been taken: it is moved again. A record that
- * the database refuses keeps none of the others: its job is split up, and by itself it is tried again a few times.
+ * the database refuses keeps none of the others: its job is split up, and by itself it is tried again a few times. So is a job whose records together
+ * take too long.
  */
 async function move(tx: Transaction, queue: LogQueue): Promise<{ jobs: number; refused: number; reused: readonly string[] }> {
   const jobs = await queue.take(tx);
@@ -120,7 +124,7 @@ async function move(tx: Transaction, queue: LogQueue): Promise<{ jobs: number; r
   const reused: string[] = [];
   let refused = 0;
   for (const job of jobs) {
-    const { refusal: reason, reused: ids } = await insert(tx, job.records);
+    const { refusal: reason, reused: ids } = jobs.length === 1 ? all : await insert(tx, job.records);
     if (reason === null) {
       moved.push(job);
       reused.push(...ids);
@@ -153,7 +157,7 @@ async function insert(tx: Transaction, records: readonly LogRecord[]): Promise<I
     const { rows } = await tx.query(POSTGRES_REUSED, [json]);
     return { refusal: null, reused: [...reused, ...rows.map(({ interaction_id: id }) => id as string)] };
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError) || OF_DATABASE.test(error.code ?? 'XX')) throw error;
+    if (!(error instanceof pg.DatabaseError) || (OF_DATABASE.test(error.code ?? 'XX') && !(error.code === TOO_LONG && once.length > 1))) throw error;
     await tx.query('ROLLBACK TO SAVEPOINT batch');
     return { refusal: `PostgreSQL answered with the error ${error.code}`, reused: [] };
   }

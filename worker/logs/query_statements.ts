@@ -137,7 +137,7 @@ function matching(dialect: Dialect, filter: LogFilter): { where: string; values:
   return { where: conditions.join(' AND '), values, bind, isNarrow: first === 'sessionId' || first === 'userId' || first === 'owner' };
 }
 
-/** The three groups of statuses together are all. */
+/** The three groups of statuses together are all. Sums are not of integers, which a figure of an agent's own making could end with an overflow. */
 const FIGURES = `
     count(*) AS total_interactions,
     count(*) FILTER (WHERE status = 'success') AS successful_interactions,
@@ -149,7 +149,7 @@ const FIGURES = `
     avg(time_to_first_token_ms) AS avg_time_to_first_token_ms,
     coalesce(sum(input_tokens), 0) AS input_tokens_sum,
     coalesce(sum(output_tokens), 0) AS output_tokens_sum,
-    coalesce(sum(total_tokens), 0) AS total_tokens_sum`;
+    coalesce(sum(CAST(total_tokens AS double precision)), 0) AS total_tokens_sum`;
 
 /** How many each average is of. */
 const PARTS = 'count(response_time_ms) AS response_times, count(time_to_first_token_ms) AS first_token_times';

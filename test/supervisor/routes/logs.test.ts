@@ -1,4 +1,5 @@
 // The routes of mode logs: what their parameters come to, whose rows they ask for, and how answers and failures leave.
+import { randomUUID } from 'node:crypto';
 import { get, type IncomingMessage } from 'node:http';
 import { pino } from 'pino';
 import t from 'tap';
@@ -76,6 +77,9 @@ t.test('a parameter that there is not is refused, with the one that was probably
     t.match({ status, json }, { status: 422, json: { code: 'VALIDATION_FAILED', detail: `usr_id: ${message}`, errors: [{ path: 'usr_id', message }] } });
   }
   for (const query of ['LIMIT=5', 'owner=bob', 'agentName=b']) t.equal((await send(url, `/logs?${query}`)).status, 422, query);
+  for (const path of ['/logs/sessions/s', `/logs/interactions/${randomUUID()}`]) {
+    t.match(await send(url, `${path}?limit=5`), { status: 422, json: { detail: 'limit: unknown parameter; there are none' } });
+  }
   const far = await send(url, '/logs/stats?xyz=1&xyz=2');
   t.match(far, { status: 422, json: { detail: 'xyz: unknown parameter; known are user_id, start_date, end_date', errors: { length: 1 } } });
 });

@@ -15,7 +15,9 @@ import { parseCsv } from '../../helpers/csv.ts';
 const MOMENT = '2026-05-01T00:00:00.000Z';
 /** More than are read at once, all of one moment. */
 const CROWD = Array.from({ length: 2300 }, (_, index) => knownRecord(10_000 + index, { agent_name: 'crowd', session_id: 'crowd', timestamp: MOMENT }));
-const RECORDS: readonly LogRecord[] = [...Array.from({ length: 260 }, (_, number) => knownRecord(number)), ...CROWD];
+/** Together more than a number can say exactly. */
+const HUGE = [20_000, 20_001].map((number) => knownRecord(number, { agent_name: 'huge', total_tokens: Number.MAX_SAFE_INTEGER }));
+const RECORDS: readonly LogRecord[] = [...Array.from({ length: 260 }, (_, number) => knownRecord(number)), ...CROWD, ...HUGE];
 
 const filter = (fields: Partial<LogFilter>): LogFilter => ({ ...EVERYTHING, ...fields });
 /** Each filter alone, several together, and some that nothing fits. */
@@ -113,6 +115,12 @@ function answersOf(t: Test, db: QueryDatabase): void {
     t.equal(await db.one(filter({ owner: 'user:user-4' }), record.interaction_id, asker), null, "another's");
     t.equal(await db.one(filter({ agentName: 'b' }), record.interaction_id, asker), null, "another agent's");
     t.equal(await db.one(EVERYTHING, knownRecord(5000).interaction_id, asker), null, 'unknown');
+  });
+
+  t.test('figures of an agent that cannot be true end no question', async (t) => {
+    const huge = filter({ agentName: 'huge' });
+    t.equal(JSON.parse(statsJson('huge', await db.stats(huge, asker))).statistics.total_tokens_sum, 2 * Number.MAX_SAFE_INTEGER);
+    t.equal((await page(db, huge)).logs[0]?.total_tokens, Number.MAX_SAFE_INTEGER);
   });
 
   t.test('a session has all its rows, oldest first, however many and of one moment', async (t) => {

@@ -4,6 +4,7 @@ import type { LogRecord } from '../../../shared/log_record.ts';
 import { makeFolder } from '../../helpers/folder.ts';
 import { nothingIsLeft } from '../../helpers/leftovers.ts';
 import { postgresOrSkip } from '../../helpers/postgres_server.ts';
+import { openPostgresStore } from '../../../worker/logs/postgres_store.ts';
 import { waitFor } from '../../helpers/wait_for.ts';
 import { ended, idOf, recordOf, startShipThread, writtenSpool } from './ship_thread.ts';
 
@@ -61,6 +62,24 @@ t.test('what a trigger or a constraint of somebody else\'s refuses keeps no othe
   t.ok(thread.isConnected);
   await thread.close();
   t.notMatch(JSON.stringify(thread.reports), /private/);
+});
+
+t.test('records that together take too long are moved by fewer', async (t) => {
+  const postgres = await postgresOrSkip(t);
+  if (postgres === null) return;
+  const ignore = (): void => undefined;
+  const settings = { agentName: 'tested', retentionDays: 0, onDeadLetters: ignore, onReused: ignore };
+  const open = () => openPostgresStore(postgres.url, settings, new AbortController().signal, { statementMs: 1000, idleMs: 10_000 });
+  const store = await open();
+  await postgres.query("CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.3); RETURN NEW; END'");
+  await postgres.query('CREATE TRIGGER wait AFTER INSERT ON chat_logs FOR EACH ROW EXECUTE FUNCTION wait()');
+  await store.add([1, 2, 3, 4, 5].map((number) => recordOf(number)));
+  await store.add([recordOf(6)]);
+  // Whoever opens it moves some first, too.
+  const other = await open();
+  await store.settle();
+  t.equal((await postgres.query('SELECT 1 FROM chat_logs')).length, 6);
+  await Promise.all([store.close(), other.close()]);
 });
 
 t.test('an interaction id that is used again is told, in one portion or later, and changes nothing; a record that comes once more is not told', async (t) => {

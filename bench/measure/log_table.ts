@@ -13,8 +13,8 @@ import type { Summary } from '../statistics.ts';
 const MOST_LISTING_MS = 300;
 const MOST_STATISTICS_MS = 2000;
 const POSTGRES = 'PostgreSQL';
-/** Questions that are asked at the same time, beside chats. */
-const ASKERS = 4;
+/** So many questions are asked at the same time, beside chats. */
+const ASKERS = [1, 4] as const;
 const ADMIN_TOKEN = 'the-admin-token-of-the-bench';
 const UNKNOWN: Summary = { p50: NaN, p99: NaN, max: NaN };
 
@@ -29,8 +29,8 @@ interface Measured {
   /** One for each question. */
   readonly answered: readonly Summary[];
   readonly quiet: Chats;
-  readonly beside: Chats;
-  readonly questionsBeside: number;
+  /** One for each of ASKERS. */
+  readonly beside: readonly (Chats & { readonly questions: number })[];
   readonly deviations: readonly string[];
 }
 
@@ -90,16 +90,18 @@ async function measureOne(
   // Chats are warm before they count.
   await chats();
   const quiet = await chats();
-  const asking = askAgainAndAgain(port, questions, tokenOf);
-  const beside = await chats();
-  const questionsBeside = await asking.stop();
+  const beside: (Chats & { questions: number; deviations: string[] })[] = [];
+  for (const askers of ASKERS) {
+    const asking = askAgainAndAgain(port, questions, tokenOf, askers);
+    const took = await chats();
+    beside.push({ ...took, questions: await asking.stop() });
+  }
   return {
     name,
     answered: asked.took,
     quiet,
     beside,
-    questionsBeside,
-    deviations: [...wrong, ...tellDeviations(name, asked.deviations), ...quiet.deviations, ...beside.deviations],
+    deviations: [...wrong, ...tellDeviations(name, asked.deviations), ...quiet.deviations, ...beside.flatMap(({ deviations }) => deviations)],
   };
 }
 
@@ -138,7 +140,7 @@ async function totalOf(port: number, { path, isStatistics }: Question, token: st
 }
 
 /** Several at a time, from all of them in turn. */
-function askAgainAndAgain(port: number, questions: readonly Question[], tokenOf: (question: Question) => string | null): { stop(): Promise<number> } {
+function askAgainAndAgain(port: number, questions: readonly Question[], tokenOf: (question: Question) => string | null, askers: number): { stop(): Promise<number> } {
   let isOver = false;
   let answered = 0;
   const ask = async (): Promise<void> => {
@@ -148,7 +150,7 @@ function askAgainAndAgain(port: number, questions: readonly Question[], tokenOf:
       await (await get(port, question.path, tokenOf(question))).arrayBuffer();
     }
   };
-  const asking = Promise.all(Array.from({ length: ASKERS }, ask));
+  const asking = Promise.all(Array.from({ length: askers }, ask));
   return {
     async stop() {
       isOver = true;
@@ -170,7 +172,10 @@ function report(
   };
   const chats = (what: string, figure: (chats: Chats) => Summary): Row[] => [
     row(`${what}, without questions`, ({ quiet }) => [figure(quiet).p50, figure(quiet).p99]),
-    row(`${what}, beside questions`, ({ beside }) => [figure(beside).p50, figure(beside).p99]),
+    ...ASKERS.map((askers, index) => row(`${what}, beside ${askers} at a time`, ({ beside }) => {
+      const { p50, p99 } = figure(beside[index] as Chats);
+      return [p50, p99];
+    })),
   ];
   const asked = questions.map(({ path, isOwn }, index) => {
     const what = `${path}${isOwn ? ', own rows' : ''}  (${(expected[index] ?? NaN).toLocaleString('en')})`;
@@ -187,7 +192,7 @@ function report(
     deviations: measured.flatMap(({ deviations }) => deviations),
     notes: [
       'in brackets: how many rows match, all of which are counted for each answer',
-      ...measured.map(({ name, questionsBeside }) => `${name}: ${ASKERS} questions at a time beside the chats, ${questionsBeside} in all`),
+      ...measured.map(({ name, beside }) => `${name}: questions beside the chats, ${ASKERS.join(' and ')} at a time: ${beside.map(({ questions: asked }) => asked).join(' and ')} in all`),
       ...(missing === null ? [] : [`NOT MEASURED with PostgreSQL: ${missing}`]),
     ],
   };

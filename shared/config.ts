@@ -62,6 +62,8 @@ export interface Config {
   readonly maxConcurrentPerToken: number | null;
   /** null: interactions are not logged. */
   readonly logging: LoggingConfig | null;
+  /** Where the log would be, but for DB_LOGGING_ENABLED, without a secret; null where no PostgreSQL is named, or it is used. */
+  readonly unusedLogDatabase: string | null;
   readonly logLevel: LogLevel;
   readonly logFormat: 'text' | 'json';
 }
@@ -192,6 +194,7 @@ export function parseConfig(
     chatRateLimit: variable('RATE_LIMIT_CHAT'),
     maxConcurrentPerToken: variable('MAX_CONCURRENT_PER_TOKEN'),
     logging: variable('DB_LOGGING_ENABLED') ? logging : null,
+    unusedLogDatabase: variable('DB_LOGGING_ENABLED') ? null : (logging.postgres?.shown ?? null),
     logLevel: variable('LOG_LEVEL'),
     logFormat: logFormat === 'auto' ? (isTerminal ? 'text' : 'json') : logFormat,
   });

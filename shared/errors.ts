@@ -85,6 +85,8 @@ export interface ErrorDetails {
   readonly errors?: readonly FieldError[];
   /** Seconds until a retry makes sense. */
   readonly retryAfterS?: number;
+  /** Of the interaction that ended with it. */
+  readonly interactionId?: string;
   /** Further response headers, such as Allow. */
   readonly headers?: Readonly<Record<string, string>>;
 }

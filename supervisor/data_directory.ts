@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StartError } from './start_error.ts';
+import { startOf } from './workers/proc.ts';
 
 /** A server has it, and its lock. */
 export class DirectoryInUse extends StartError {}
@@ -31,13 +32,19 @@ export async function openDataDirectory(path: string, pid = process.pid): Promis
     throw new StartError(1, `the data directory ${path} cannot be used: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
   }
   const lock = await takeLock(path, file, pid);
+  let isAnnounced = false;
   return {
     file,
-    announce: (url, agent) => writeFile(file('server.json'), JSON.stringify({ pid, supervisor_pid: process.pid, url, agent }), { mode: 0o600 }),
+    announce(url, agent) {
+      isAnnounced = true;
+      const announcement = { pid, started: startOf(pid), supervisor_pid: process.pid, url, agent };
+      return writeFile(file('server.json'), JSON.stringify(announcement), { mode: 0o600 });
+    },
     close() {
       // By now somebody else may have it.
       if (!lock.isOpen) return;
-      rmSync(file('server.json'), { force: true });
+      // Of a start that failed it is the one before's: by it a launcher is found that goes on trying.
+      if (isAnnounced) rmSync(file('server.json'), { force: true });
       rmSync(file('pid'), { force: true });
       lock.close();
     },

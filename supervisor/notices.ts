@@ -41,8 +41,8 @@ function storeOf({ redis, dataDir }: Config): string {
   return redis === null ? `embedded, in ${dataDir} (--data-dir, REDIS_URL)` : `Redis at ${redis.shown} (REDIS_URL); the rest in ${dataDir} (--data-dir)`;
 }
 
-function logOf({ logging, dataDir }: Config): string {
-  if (logging === null) return 'none of the interactions (DB_LOGGING_ENABLED)';
+function logOf({ logging, unusedLogDatabase: unused, dataDir }: Config): string {
+  if (logging === null) return `none of the interactions${unused === null ? '' : `, though a PostgreSQL is named, at ${unused}`} (DB_LOGGING_ENABLED)`;
   return logging.postgres === null ? `embedded, in ${dataDir} (LOGGING_DB_URL)` : `PostgreSQL at ${logging.postgres.shown} (LOGGING_DB_URL)`;
 }
 

@@ -1,4 +1,6 @@
 // `status`, `restart` and `kill` with the real server: its state, a reload that does and one that does not, and its end whatever it does.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import t from 'tap';
 import { stream } from './helpers/http_client.ts';
 import { nothingIsLeft } from './helpers/leftovers.ts';
@@ -45,6 +47,16 @@ t.test('kill: by the route, whatever the workers do', async (t) => {
   t.match(stdout, new RegExp(`^the server at ${server.url} \\(pid ${server.process.pid}\\) is gone after \\d+ ms: POST /kill\n$`));
   t.strictSame(await server.exited, { code: 0, signal: null });
   t.match(await run('kill', server), { code: 1, stderr: /no server runs in/ });
+});
+
+t.test('kill: by QUIT, where a launcher waits to start a version again that does not load', async (t) => {
+  const { server, put } = await serveReleases(t, { workers: 1, launcher: true });
+  const supervisor = (JSON.parse(await readFile(join(server.dataDir, 'server.json'), 'utf8')) as { supervisor_pid: number }).supervisor_pid;
+  await put('export default {');
+  process.kill(supervisor, 'SIGKILL');
+  await waitFor('another try', () => /is started again in \d/.test(server.output.stderr));
+  t.match(await run('kill', server), { code: 0, stdout: new RegExp(`\\(pid ${server.process.pid}\\) is gone after \\d+ ms: SIGQUIT, as `) });
+  t.match(await server.exited, { code: 0 });
 });
 
 t.test('kill: by QUIT, where the server has no such route or listens no more', async (t) => {

@@ -6,12 +6,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { DirectoryInUse, openDataDirectory } from '../../supervisor/data_directory.ts';
+import { startOf } from '../../supervisor/workers/proc.ts';
 import { CommandError } from '../failure.ts';
 
 const POLL_MS = 20;
 
 const announcementSchema = z.object({
   pid: z.int().positive(),
+  started: z.string().nullable().default(null),
   supervisor_pid: z.int().positive().optional(),
   url: z.string(),
   agent: z.string().optional(),
@@ -42,7 +44,7 @@ export async function isHeld(dataDir: string): Promise<boolean> {
 export class ServerProcess {
   /** The one that signals are for. */
   readonly pid: number;
-  /** Whether it is known to have the data directory's lock. */
+  /** Whether it is known to have the data directory's lock, or to be the launcher of the one that had it last. */
   readonly hasLock = process.platform === 'linux';
   /** Process id → when it was started, by which another one of this number is told from it. The launcher, which starts the other again, is first. */
   readonly #starts: ReadonlyMap<number, string>;
@@ -56,12 +58,13 @@ export class ServerProcess {
    * Where `hasLock` is false, the caller makes sure that somebody has the lock of the data directory.
    * @returns null where it cannot be told for certain that they are this machine's and the server's
    */
-  static of(dataDir: string, { pid, supervisor_pid: announced = pid }: Announcement): ServerProcess | null {
+  static of(dataDir: string, { pid, started, supervisor_pid: announced = pid }: Announcement): ServerProcess | null {
     const isOne = (each: number): boolean => !isGone(each);
     if (process.platform !== 'linux') return [pid, announced].every(isOne) ? new ServerProcess([pid, announced]) : null;
     // The supervisor may be another by now, that has not announced itself yet.
     const holder = [announced, ...childrenOf(pid)].find((each) => hasOpen(each, join(dataDir, 'lock.db')));
-    if (holder === undefined) return null;
+    // A launcher may be about to start the server again.
+    if (holder === undefined) return pid !== announced && started !== null && startOf(pid) === started && isOne(pid) ? new ServerProcess([pid]) : null;
     if (holder === pid) return new ServerProcess([pid]);
     return parentOf(holder) === pid ? new ServerProcess([pid, holder]) : new ServerProcess([holder]);
   }
@@ -103,11 +106,6 @@ function isGone(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
-}
-
-/** In ticks since the machine was booted; null where nothing is told of it. */
-function startOf(pid: number): string | null {
-  return factsOf(pid)[19] ?? null;
 }
 
 function parentOf(pid: number): number {

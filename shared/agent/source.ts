@@ -13,8 +13,9 @@ export function readYaml(text: string, file: string): Source {
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter, prettyErrors: false });
   const lineAt = (offset: number) => counter.linePos(offset).line;
-  const problem = document.errors[0] ?? document.warnings[0];
-  if (problem !== undefined) throw new AgentLoadError(yamlMessage(problem.code, problem.message), file, lineAt(problem.pos[0]));
+  // A tab makes what is before it wrong as well.
+  const problem = document.errors.find(({ code }) => code === 'TAB_AS_INDENT') ?? document.errors[0] ?? document.warnings[0];
+  if (problem !== undefined) throw new AgentLoadError(yamlMessage(problem.code, problem.message, text.slice(problem.pos[0])), file, lineAt(problem.pos[0]));
   let value: unknown;
   try {
     value = document.toJS();
@@ -41,8 +42,10 @@ export function readJson(text: string, file: string): Source {
   return { ...readYaml(text, file), value };
 }
 
-function yamlMessage(code: string, message: string): string {
-  if (code === 'DUPLICATE_KEY') return 'a key that stands here already';
+/** @param rest the text from the fault on */
+function yamlMessage(code: string, message: string, rest: string): string {
+  if (code === 'DUPLICATE_KEY') return `a key that stands here already: ${/^["']?([^\s:"']+)/.exec(rest)?.[1] ?? ''}`;
+  if (code === 'TAB_AS_INDENT') return 'not valid YAML: a tab, where only spaces indent';
   if (code === 'MULTIPLE_DOCS') return 'expected one document, not several separated by ---';
   return `not valid YAML: ${message}`;
 }

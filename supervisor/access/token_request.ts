@@ -1,5 +1,6 @@
 // What is asked for when a token is made, and how a token is shown: over HTTP and on the command line alike.
 import { z } from 'zod';
+import { nearest } from '../../shared/agent/nearest.ts';
 import { AppError } from '../../shared/errors.ts';
 import { plainText } from '../../shared/plain_text.ts';
 import type { StoredToken } from '../store/tokens.ts';
@@ -15,7 +16,7 @@ const MAX_ERRORS = 20;
 const SCOPES_TEXT = `expected at least one of ${SCOPES.join(', ')}, each once`;
 const TTL_TEXT = `expected a whole number of seconds from 1 to ${MAX_TTL_S}`;
 
-/** null is removed before, as if the key were absent; unknown keys are ignored. */
+/** null is removed before, as if the key were absent. */
 export const tokenBodySchema = z.object({
   scopes: z
     .array(z.enum(SCOPES, { error: SCOPES_TEXT }), { error: SCOPES_TEXT })
@@ -40,14 +41,24 @@ export function parseTokenRequest(body: unknown): TokenRequest {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw new AppError('VALIDATION_FAILED', { message: 'body: expected an object' });
   }
-  const names = Object.keys(tokenBodySchema.shape).filter((name) => Object.hasOwn(body, name) && Reflect.get(body, name) !== null);
+  const known = Object.keys(tokenBodySchema.shape);
+  const given = Object.keys(body).filter((name) => Reflect.get(body, name) !== null);
+  const names = known.filter((name) => given.includes(name));
+  // Without the `user_id` or `ttl_seconds` that was meant it would be a token for everybody, or for ever.
+  const unknown = given.filter((name) => !known.includes(name)).map((name) => ({ path: name.slice(0, MAX_NAME_LENGTH), message: unknownField(name, known) }));
   const parsed = tokenBodySchema.safeParse(Object.fromEntries(names.map((name) => [name, Reflect.get(body, name) as unknown])));
-  if (!parsed.success) {
-    const errors = parsed.error.issues.slice(0, MAX_ERRORS).map(({ path, message }) => ({ path: path.join('.'), message }));
+  if (!parsed.success || unknown.length > 0) {
+    const wrong = (parsed.error?.issues ?? []).map(({ path, message }) => ({ path: path.join('.'), message }));
+    const errors = [...unknown, ...wrong].slice(0, MAX_ERRORS);
     throw new AppError('VALIDATION_FAILED', { message: `${errors[0]?.path}: ${errors[0]?.message}`, errors });
   }
   const { scopes, user_id: userId = null, name = null, ttl_seconds: ttlS } = parsed.data;
   return { scopes: SCOPES.filter((scope) => scopes.includes(scope)), userId, name, ttlMs: ttlS === undefined ? null : ttlS * 1000 };
+}
+
+function unknownField(name: string, known: readonly string[]): string {
+  const meant = nearest(name.slice(0, MAX_NAME_LENGTH), known);
+  return `unknown field${meant === null ? `; known are ${known.join(', ')}` : `; did you mean ${meant}?`}`;
 }
 
 export interface TokenJson {

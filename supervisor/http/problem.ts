@@ -48,7 +48,7 @@ export function rawProblem(error: AppError, requestId: string): string {
 
 function problemJson(error: AppError, requestId: string): string {
   const { status, code, message } = error;
-  const { errors } = error.details;
+  const { errors, interactionId } = error.details;
   return JSON.stringify({
     type: 'about:blank',
     title: titleOf(status),
@@ -56,6 +56,7 @@ function problemJson(error: AppError, requestId: string): string {
     detail: message,
     code,
     request_id: requestId,
+    ...(interactionId === undefined ? {} : { interaction_id: interactionId }),
     ...(errors === undefined ? {} : { errors }),
   });
 }

@@ -183,7 +183,7 @@ export function chatRoutes(app: App): readonly Route[] {
 function sendAnswer(context: RequestContext, interaction: Interaction): void {
   const { error, resultJson, responseJson, timing, envelopeEnd } = interaction;
   if (context.response.destroyed) return;
-  if (error !== null) throw new AppError(error.code, { message: error.message, headers: idHeaders(interaction) });
+  if (error !== null) throw new AppError(error.code, { message: error.message, interactionId: interaction.id, headers: idHeaders(interaction) });
   // The envelope ends as an event's does: ,"session_id":…,"interaction_id":…}
   const ids = envelopeEnd.slice(0, -1);
   sendJson(context, 200, `{"response":${responseJson}${ids},"content":{${resultJson}},"timing":${JSON.stringify(timing)}}`, idHeaders(interaction));

@@ -64,6 +64,7 @@ export const problemSchema = z.object({
   detail: z.string(),
   code: z.string(),
   request_id: z.string(),
+  interaction_id: z.uuid().optional().describe('Of the interaction that ended with it, as in the logs.'),
   errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
 });
 

@@ -27,6 +27,12 @@ export function descendantsOf(pid: number): readonly number[] {
   return children.flatMap((child) => [child, ...descendantsOf(child)]);
 }
 
+/** When a process was started, in ticks since the machine was, by which another one of its number is told from it; null where nothing is told of it. */
+export function startOf(pid: number): string | null {
+  const stat = read(`/proc/${pid}/stat`);
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+}
+
 /** Whether the number is still that of a child of ours, and not by now of a stranger. */
 export function isChild(pid: number): boolean {
   // `pid (name) state parent …`; the name may hold anything (proc_pid_stat(5)).

@@ -3,10 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { ERRORS, eventCode, type EndCode } from '../../shared/errors.ts';
 import type { Slot } from './slot.ts';
 
+/** Answers that say nothing. */
+const EMPTY: readonly string[] = ['""', 'null'];
+
 /**
  * Runs one interaction, of no session and in no log. It costs what it costs: model calls, tools.
  * @param slot a worker that is ready and has nothing else
- * @throws Error that says with which code and why the answer failed, or that it took too long
+ * @throws Error that says with which code and why the answer failed, that it took too long or was empty
  */
 export async function smokeTest(slot: Slot, message: string, timeoutMs: number): Promise<void> {
   const id = randomUUID();
@@ -23,7 +26,11 @@ export async function smokeTest(slot: Slot, message: string, timeoutMs: number):
       // Nobody reads it: whatever came is taken.
       events: (events) => slot.credit(id, events.reduce((sum, { length }) => sum + length, 0)),
       active: () => undefined,
-      ended: (end) => (end.status === 'success' ? done.resolve() : fail(end.code, end.message)),
+      ended: (end) => {
+        if (end.status === 'error') fail(end.code, end.message);
+        else if (EMPTY.includes(end.contentJson)) done.reject(new Error('smoke_test: the answer is empty'));
+        else done.resolve();
+      },
       lost: (code) => fail(code),
     },
   );

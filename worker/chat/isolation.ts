@@ -44,7 +44,7 @@ export function installIsolation(settings: IsolationSettings): Isolation {
     if (scope === undefined) return base;
     return (scope.env ??= Object.assign(Object.create(null) as Environment, base));
   });
-  installExit(scopeNow);
+  installExit(scopeNow, settings.onConsole);
   installConsole((stream, text) => settings.onConsole(scopeNow()?.id ?? null, stream, text));
 
   const stray = (error: unknown): void => {
@@ -102,10 +102,13 @@ function installEnv(current: () => Environment): void {
   syncBuiltinESMExports();
 }
 
-function installExit(scopeNow: () => Scope | undefined): void {
+function installExit(scopeNow: () => Scope | undefined, print: IsolationSettings['onConsole']): void {
   const exit = (code?: number | string | null): never => {
     const error = new Error(`The agent called process.exit(${code ?? ''}), which does not end the server.`);
-    scopeNow()?.fail(error);
+    const scope = scopeNow();
+    // Whoever catches what is thrown here does not say why the interaction failed.
+    if (scope !== undefined) print(scope.id, 'stderr', `${error.message}\n`);
+    scope?.fail(error);
     throw error;
   };
   Object.defineProperty(process, 'exit', { value: exit, configurable: true, writable: true });

@@ -37,7 +37,7 @@ t.test('a token is made, and shown this once', async (t) => {
 });
 
 t.test('what is left out is null, and so is null', async (t) => {
-  for (const body of [{ scopes: ['agent'] }, { scopes: ['agent'], user_id: null, name: null, ttl_seconds: null, unknown: 1 }]) {
+  for (const body of [{ scopes: ['agent'] }, { scopes: ['agent'], user_id: null, name: null, ttl_seconds: null, unknown: null }]) {
     t.match(await create(body), { status: 201, json: { name: null, user_id: null, scopes: ['agent'], expires_at: null } });
   }
 });
@@ -55,6 +55,8 @@ const WRONG: readonly (readonly [body: unknown, path: string, message: string])[
   [{ scopes: ['chat'], user_id: '\ud800' }, 'user_id', ID(256)],
   [{ scopes: ['chat'], name: 'x'.repeat(129) }, 'name', ID(128)], [{ scopes: ['chat'], name: '' }, 'name', ID(128)],
   [{ scopes: ['chat'], name: 'a\u001b[2J' }, 'name', ID(128)],
+  [{ scopes: ['chat'], userid: 'ada' }, 'userid', 'unknown field; did you mean user_id?'],
+  [{ scopes: ['chat'], ttl: '30d' }, 'ttl', 'unknown field; known are scopes, user_id, name, ttl_seconds'],
   ...[0, -1, 1.5, 315_360_001, '60', true].map((ttl) => [{ scopes: ['chat'], ttl_seconds: ttl }, 'ttl_seconds', TTL] as const),
 ];
 

@@ -18,6 +18,9 @@ t.test('a version that answers takes over, one that does not is never seen', asy
   await waitFor('its error', () => /"source":"agent","msg":"[^"]*of two/.test(server.output.stderr));
   await put(trying('try', 'process.exit(1);'));
   t.match(await post('/restart'), { status: 500, json: { detail: /^smoke_test: agent_failed: / } });
+  await waitFor('the call of exit, in the log', () => /The agent called process\.exit\(1\)/.test(server.output.stderr));
+  await put(trying('try', "if (message === 'say something') yield 'x';"));
+  t.match(await post('/restart'), { status: 500, json: { detail: 'smoke_test: the answer is empty' } });
   await put(trying('try', "process.kill(process.pid, 'SIGABRT'); for (;;);"));
   t.match(await post('/restart'), { status: 500, json: { detail: /the version ended the process that tried it \(SIGABRT\)/ } }, 'nor does the server end with it');
   await put(trying('try', 'await new Promise(() => {});'));

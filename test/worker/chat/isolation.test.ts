@@ -48,7 +48,7 @@ t.test('process.exit throws, and fails the interaction even where that is caught
   const { result, told } = await run('exit');
   const messages = ['1', '2'].map((code) => `The agent called process.exit(${code}), which does not end the server.`);
   t.strictSame(result, messages);
-  t.strictSame(told, messages.map((message) => `a failed: ${message}`));
+  t.strictSame(told, messages.flatMap((message) => [`stderr of a: ${message}\n`, `a failed: ${message}`]));
 });
 
 t.test('an error out of no await fails the interaction that it comes from, and is told of', async (t) => {

@@ -126,13 +126,13 @@ t.test('what a later version will do is an error now', async (t) => {
 
 t.test('wrong YAML and JSON are errors with their line', async (t) => {
   t.match(await failure(t, { 'a.yaml': 'name: x\nmodel: a: b\n' }), /^2: not valid YAML: /);
-  t.equal(await failure(t, { 'a.yaml': `name: x\n${OFFLINE}name: y\n` }), '3: a key that stands here already');
+  t.equal(await failure(t, { 'a.yaml': `name: x\n${OFFLINE}name: y\n` }), '3: a key that stands here already: name');
   t.equal(await failure(t, { 'a.yaml': `${OFFLINE}---\nname: y\n` }), '2: expected one document, not several separated by ---');
   t.match(await failure(t, { 'a.yaml': 'name: !!js/function x\n' }), /^1: not valid YAML: Unresolved tag/);
   t.match(await failure(t, { 'a.yaml': 'name: *x\n' }), /not valid YAML: Unresolved alias/);
   t.equal(await failure(t, { 'a.json': '{\n "name": "x",\n}' }), '3: not valid JSON: Expected double-quoted property name');
   t.match(await failure(t, { 'a.json': '{\n "name": ' }), /^2: not valid JSON: /);
-  t.equal(await failure(t, { 'a.json': '{\n "name": "x",\n "name": "y"\n}' }), '3: a key that stands here already');
+  t.equal(await failure(t, { 'a.json': '{\n "name": "x",\n "name": "y"\n}' }), '3: a key that stands here already: name');
   t.equal(await failure(t, { 'a.json': '{\n\t"model": {},\n\t"nmae": 1\n}' }), '3: nmae: unknown key; did you mean name?');
   t.match(await failure(t, { 'a.txt': '' }), /expected a file ending in/);
 });

@@ -16,7 +16,7 @@ t.test('the defaults are the contract\'s', async (t) => {
     sessionTtlMs: 2_592_000_000, chatTimeoutMs: 600_000, chatIdleTimeoutMs: 180_000, queueTimeoutMs: 30_000, cancelGraceMs: 5000,
     stuckTimeoutMs: 30_000,
     bootTimeoutMs: 30_000, drainTimeoutMs: 25_000, keepAliveMs: 5000, resumeMemoryBytes: 64 * 1024 * 1024, allowedOrigins: [], logLevel: 'info',
-    trustedProxies: [], redis: null, watch: false, drainDelayMs: 0, chatRateLimit: null, maxConcurrentPerToken: null, logging: null,
+    trustedProxies: [], redis: null, watch: false, drainDelayMs: 0, chatRateLimit: null, maxConcurrentPerToken: null, logging: null, unusedLogDatabase: null,
     logFormat: 'json',
   });
 });

@@ -96,7 +96,7 @@ t.test('where the disk takes no more, a client is told so, and nothing of its fi
   for (const post of [chatForm, async (...parts: Parameters<typeof chatForm>) => ({ status: (await streamForm(...parts)).status, json: NO_ROOM })]) {
     t.match(await post(server.url, ['message', 'read'], fileOf('large.bin', 5 * 1024 * 1024)), { status: 503, json: NO_ROOM });
   }
-  t.match(server.output.stderr, /"level":"error".*EFBIG.*an upload could not be stored/);
+  await waitFor('the reason in the log', () => /"level":"error".*EFBIG.*an upload could not be stored/.test(server.output.stderr));
   await waitFor('every file to be gone', async () => (await uploadedPaths({ dataDir })).length === 0);
   const { status, headers } = await chatForm(server.url, ['message', 'read'], fileOf('large.bin', 5 * 1024 * 1024));
   t.match({ status, headers }, { status: 503, headers: { 'retry-after': /^\d+$/ } });
@@ -112,7 +112,7 @@ t.test('where the folder has gone, a client is told so, without its path', async
   const { status, text } = await chatForm(server.url, ['message', 'read'], FILE);
   t.match({ status, text }, { status: 503, text: NO_ROOM.detail });
   t.notMatch(text, server.dataDir);
-  t.match(server.output.stderr, /ENOTDIR.*an upload could not be stored/);
+  await waitFor('the reason in the log', () => /ENOTDIR.*an upload could not be stored/.test(server.output.stderr));
   t.equal((await chat(server.url, { message: 'hi' })).status, 200);
   t.strictSame(await server.stop(), { code: 0, signal: null });
 });

@@ -136,9 +136,9 @@ t.test('all get the same socket, also one that asks for another address, which i
   const { process: keeper, exited, output } = await keepScript(t, script);
   const ports = await waitFor('two to listen', () => (output.stdout.match(/\d+/g) ?? []).length === 2 && output.stdout.match(/\d+/g));
   t.equal(ports[0], ports[1]);
-  t.match(output.stderr, /^oai-agent-server: port 1 of 127\.0\.0\.1 takes a new start of the launcher; until then it serves on port 0 of 127\.0\.0\.1$/m);
   keeper.kill('SIGTERM');
   t.strictSame(await exited, { code: 0, signal: null });
+  t.match(output.stderr, /^oai-agent-server: port 1 of 127\.0\.0\.1 takes a new start of the launcher; until then it serves on port 0 of 127\.0\.0\.1$/m);
 });
 
 t.test('nobody has to read what it says', async (t) => {

@@ -1,14 +1,13 @@
 // A request of a command to a server, and what its failures are called.
 import { Agent, request } from 'undici';
-import { z } from 'zod';
+import type { z } from 'zod';
+import { parsedJson, reasonIn } from '../answers.ts';
 import { CommandError } from '../failure.ts';
 import type { FoundServer } from './find_server.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Of an answer; the longest that there is tells of 256 workers. */
 const MAX_BYTES = 4 * 1024 * 1024;
-
-const problemSchema = z.object({ detail: z.string(), code: z.string() });
 
 /** Nothing listens, or the connection broke: no process has answered. */
 export class NoConnection extends CommandError {}
@@ -54,21 +53,7 @@ export async function ask(server: FoundServer, method: 'GET' | 'POST', path: str
 
 /** @throws CommandError where it is none of `schema` */
 export function understood<T>({ url }: FoundServer, schema: z.ZodType<T>, text: string): T {
-  const { success, data } = schema.safeParse(parsed(text));
+  const { success, data } = schema.safeParse(parsedJson(text));
   if (!success) throw new CommandError(`${url} answers otherwise than expected: it is no server of this version`);
   return data;
-}
-
-/** The detail and code of a problem. */
-function reasonIn(text: string): string | null {
-  const { data } = problemSchema.safeParse(parsed(text));
-  return data === undefined ? null : `${data.detail} (${data.code})`;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return null;
-  }
 }

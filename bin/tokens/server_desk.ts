@@ -1,6 +1,7 @@
 // The tokens of a running server, over HTTP.
 import { Agent, request } from 'undici';
 import { z } from 'zod';
+import { parsedJson, reasonIn } from '../answers.ts';
 import { SCOPES } from '../../supervisor/access/scopes.ts';
 import { TokensError, type Desk } from './desk.ts';
 
@@ -16,7 +17,6 @@ const tokenSchema = z.object({
 });
 const newTokenSchema = tokenSchema.extend({ token: z.string() });
 const listSchema = z.object({ tokens: z.array(tokenSchema.extend({ last_used_at: z.string().nullable(), use_count: z.int() })) });
-const problemSchema = z.object({ detail: z.string(), code: z.string() });
 
 /** @param base URL of the server, without a slash at its end @param token with the scope admin */
 export function openServerDesk(base: string, token: string): Desk {
@@ -28,7 +28,7 @@ export function openServerDesk(base: string, token: string): Desk {
     const { statusCode, body: answer } = await request(`${base}${path}`, { dispatcher, method, headers, ...sent }).catch(unreachable(base));
     const text = await answer.text();
     if (statusCode < 200 || statusCode > 299) throw new TokensError(`${base} refuses: ${reasonIn(text) ?? `status ${statusCode}`}`);
-    return text === '' ? null : parsed(text);
+    return text === '' ? null : parsedJson(text);
   };
   return {
     create: async (body) => understood(base, newTokenSchema, await ask('POST', '/tokens', body)),
@@ -49,18 +49,4 @@ function understood<T>(base: string, schema: z.ZodType<T>, answer: unknown): T {
   const result = schema.safeParse(answer);
   if (!result.success) throw new TokensError(`${base} answers otherwise than expected: it is no server of this version`);
   return result.data;
-}
-
-/** The detail and code of a problem. */
-function reasonIn(text: string): string | null {
-  const { data } = problemSchema.safeParse(parsed(text));
-  return data === undefined ? null : `${data.detail} (${data.code})`;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return null;
-  }
 }

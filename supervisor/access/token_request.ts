@@ -1,6 +1,6 @@
 // What is asked for when a token is made, and how a token is shown: over HTTP and on the command line alike.
 import { z } from 'zod';
-import { nearest } from '../../shared/agent/nearest.ts';
+import { unknownText } from '../../shared/agent/nearest.ts';
 import { AppError } from '../../shared/errors.ts';
 import { plainText } from '../../shared/plain_text.ts';
 import type { StoredToken } from '../store/tokens.ts';
@@ -45,7 +45,7 @@ export function parseTokenRequest(body: unknown): TokenRequest {
   const given = Object.keys(body).filter((name) => Reflect.get(body, name) !== null);
   const names = known.filter((name) => given.includes(name));
   // Without the `user_id` or `ttl_seconds` that was meant it would be a token for everybody, or for ever.
-  const unknown = given.filter((name) => !known.includes(name)).map((name) => ({ path: name.slice(0, MAX_NAME_LENGTH), message: unknownField(name, known) }));
+  const unknown = given.filter((name) => !known.includes(name)).slice(0, MAX_ERRORS).map((name) => ({ path: name.slice(0, MAX_NAME_LENGTH), message: unknownText('field', name, known) }));
   const parsed = tokenBodySchema.safeParse(Object.fromEntries(names.map((name) => [name, Reflect.get(body, name) as unknown])));
   if (!parsed.success || unknown.length > 0) {
     const wrong = (parsed.error?.issues ?? []).map(({ path, message }) => ({ path: path.join('.'), message }));
@@ -54,11 +54,6 @@ export function parseTokenRequest(body: unknown): TokenRequest {
   }
   const { scopes, user_id: userId = null, name = null, ttl_seconds: ttlS } = parsed.data;
   return { scopes: SCOPES.filter((scope) => scopes.includes(scope)), userId, name, ttlMs: ttlS === undefined ? null : ttlS * 1000 };
-}
-
-function unknownField(name: string, known: readonly string[]): string {
-  const meant = nearest(name.slice(0, MAX_NAME_LENGTH), known);
-  return `unknown field${meant === null ? `; known are ${known.join(', ')}` : `; did you mean ${meant}?`}`;
 }
 
 export interface TokenJson {

@@ -1,6 +1,6 @@
 // What the routes of the log are asked: their query parameters, and the filter that these come to.
 import { z } from 'zod';
-import { nearest } from '../../shared/agent/nearest.ts';
+import { unknownText } from '../../shared/agent/nearest.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { LogFilter } from '../../shared/log_protocol.ts';
 import { LOG_STATUSES } from '../../shared/log_record.ts';
@@ -65,7 +65,7 @@ type FilterFields = Partial<Readonly<Record<'session_id' | 'user_id' | 'endpoint
 /** A name that the schema does not know is refused: a filter that is misspelt and ignored would show what was to be left out. @throws AppError VALIDATION_FAILED with every parameter that is wrong */
 export function parseQuery<S extends z.ZodObject>(schema: S, query: URLSearchParams): z.output<S> {
   const known = Object.keys(schema.shape);
-  const unknown = [...new Set(query.keys())].filter((name) => !known.includes(name)).map((name) => ({ path: name, message: unknownName(name, known) }));
+  const unknown = [...new Set(query.keys())].filter((name) => !known.includes(name)).map((name) => ({ path: name, message: unknownText('parameter', name, known) }));
   const names = known.filter((name) => query.has(name));
   const repeated = names.filter((name) => query.getAll(name).length > 1).map((name) => ({ path: name, message: ONCE }));
   const parsed = schema.safeParse(Object.fromEntries(names.map((name) => [name, query.get(name)])));
@@ -73,12 +73,6 @@ export function parseQuery<S extends z.ZodObject>(schema: S, query: URLSearchPar
   const errors = [...unknown, ...repeated, ...faults.filter(({ path }) => repeated.every((each) => each.path !== path))];
   if (parsed.success && errors.length === 0) return parsed.data;
   throw new AppError('VALIDATION_FAILED', { message: `${errors[0]?.path}: ${errors[0]?.message}`, errors });
-}
-
-function unknownName(name: string, known: readonly string[]): string {
-  const meant = nearest(name.slice(0, MAX_LENGTH), known);
-  if (known.length === 0) return 'unknown parameter; there are none';
-  return `unknown parameter${meant === null ? `; known are ${known.join(', ')}` : `; did you mean ${meant}?`}`;
 }
 
 /** Without the scope logs:all a caller sees what it has begun itself. */

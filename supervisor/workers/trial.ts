@@ -42,8 +42,8 @@ export interface Tried {
 }
 
 /**
- * Loads the agent in one worker of another process, with the same heap cap and the environment that workers have, and runs its smoke test there. Nobody
- * sees what the agent prints meanwhile.
+ * Loads the agent in one worker of another process, with the same heap cap and the environment that workers have, and runs its smoke test there. What the
+ * agent says meanwhile is told where that fails, and else to nobody.
  * @param nodeOptions NODE_OPTIONS of this process
  * @param signal gives it up at once
  * @returns once the process is gone
